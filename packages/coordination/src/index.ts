@@ -1,0 +1,20 @@
+export { type CoordinationErrorCode, coordinationError } from './errors.ts'
+export type {
+  Comparison,
+  CoordinationStore,
+  Entry,
+  Header,
+  LeaseGrant,
+  Operation,
+  Outcome,
+  RangeOptions,
+  RangeResult,
+  Relation,
+  Selection,
+  Transaction,
+  TransactionResult,
+  Watch,
+  WatchBatch,
+  WatchEvent,
+  WatchOptions,
+} from './store.ts'
