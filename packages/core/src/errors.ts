@@ -27,7 +27,10 @@ export class HoldfastError<Code extends string = string> extends Error {
 }
 
 /** Tells a holdfast error, of this code if one is given. Works across two copies of this package. */
-export function isHoldfastError<Code extends string>(error: unknown, code?: Code): error is HoldfastError<Code> {
+export function isHoldfastError<Code extends string>(
+  error: unknown,
+  code?: Code,
+): error is HoldfastError<Code> {
   if (typeof error !== 'object' || error === null || !(brand in error)) return false
   return code === undefined || (error as { code?: unknown }).code === code
 }
@@ -41,7 +44,9 @@ export interface ErrorFactory<Code extends string> {
 export type Retryability = 'retryable' | 'permanent'
 
 /** Declares the error codes of a package, once, in its `src/errors.ts`. */
-export function defineErrors<Code extends string>(codes: Readonly<Record<Code, Retryability>>): ErrorFactory<Code> {
+export function defineErrors<Code extends string>(
+  codes: Readonly<Record<Code, Retryability>>,
+): ErrorFactory<Code> {
   const create = (code: Code, message: string, details: ErrorDetails = {}): HoldfastError<Code> =>
     new HoldfastError(code, message, { retryable: codes[code] === 'retryable', ...details })
   return Object.assign(create, { codes })

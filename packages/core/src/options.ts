@@ -42,9 +42,13 @@ export function checkFunction<F>(option: string, value: F): F {
 
 /** Returns `value` if it has these methods, else throws a TypeError that names the option: for ports passed in by structure. */
 export function checkMethods<T>(option: string, value: T, methods: readonly (keyof T & string)[]): T {
-  const missing = methods.filter((method) => typeof (value as Partial<T> | null | undefined)?.[method] !== 'function')
+  const missing = methods.filter(
+    (method) => typeof (value as Partial<T> | null | undefined)?.[method] !== 'function',
+  )
   if (missing.length === 0) return value
-  throw new TypeError(`${option} must have ${missing.map((method) => `${method}()`).join(', ')}, got ${show(value)}`)
+  throw new TypeError(
+    `${option} must have ${missing.map((method) => `${method}()`).join(', ')}, got ${show(value)}`,
+  )
 }
 
 function checked(

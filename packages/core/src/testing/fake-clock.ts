@@ -45,7 +45,8 @@ export function createFakeClock(options: FakeClockOptions = {}): FakeClock {
     uptime: () => Math.floor((bootedBefore + now + suspended) / 10) * 10,
     sleep,
     advance(ms) {
-      if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY)) throw new RangeError(`advance: ms must be ≥ 0 and finite, got ${ms}`)
+      if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY))
+        throw new RangeError(`advance: ms must be ≥ 0 and finite, got ${ms}`)
       moving = moving.then(() => move(ms))
       return moving
     },
@@ -93,7 +94,8 @@ export function createFakeClock(options: FakeClockOptions = {}): FakeClock {
 
   function earliest(end: number): Sleeper | undefined {
     let first: Sleeper | undefined
-    for (const sleeper of sleepers) if (sleeper.due <= end && (!first || sleeper.due < first.due)) first = sleeper
+    for (const sleeper of sleepers)
+      if (sleeper.due <= end && (!first || sleeper.due < first.due)) first = sleeper
     return first
   }
 }
