@@ -1,4 +1,5 @@
 export { type CoordinationErrorCode, coordinationError } from './errors.ts'
+export { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from './memory/memory-store.ts'
 export type {
   Comparison,
   CoordinationStore,

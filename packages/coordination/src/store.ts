@@ -18,7 +18,7 @@ import type { Running, WaitOptions } from '@holdfast/core'
  * adapters put a deadline on each.
  *
  * **Lifecycle.** A store is running when it is handed over. After `close()`
- * every call rejects with `STORE_CLOSED`, open watches end with it, and
+ * every call rejects with `STORE_CLOSED`, open watches reject with it too, and
  * nothing keeps the process alive. Closing does not revoke leases.
  */
 export interface CoordinationStore extends Running {
@@ -35,7 +35,8 @@ export interface CoordinationStore extends Running {
    * Resolves when the store has accepted the watch: from then on nothing is missed. A watch
    * never resumes by itself: at the first doubt (connection, leader or server lost) the
    * iterator rejects with `STORE_UNAVAILABLE`, and with `WATCH_COMPACTED` where the history
-   * from that revision is gone. Resuming is `openView`'s work.
+   * from that revision is gone (its field `compactRevision` tells from where it is kept, if the
+   * store says). Resuming is `openView`'s work. The signal ends the call, not the watch.
    */
   watch(selection: Selection, options?: WatchOptions): Promise<Watch>
 
@@ -77,11 +78,13 @@ export interface RangeOptions extends WaitOptions {
   readonly revision?: number
   /** At most so many entries, ≥ 1. @default no limit */
   readonly limit?: number
+  /** Only entries put at this revision or later; `count` still counts every entry selected. @default all */
+  readonly minModRevision?: number
 }
 
 export interface RangeResult extends Header {
   readonly entries: readonly Entry[]
-  /** Entries selected in all, those beyond `limit` included. */
+  /** Entries selected in all, those that `limit` and `minModRevision` left out included. */
   readonly count: number
 }
 
