@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+export interface NodePlan {
+  binary: string
+  name: string
+  endpoint: string
+  peer: string
+  /** Where this node serves /health and /metrics, without TLS. */
+  health: string
+  members: string
+  dataFolder: string
+  flags: readonly string[]
+}
+
+export interface EtcdNode {
+  readonly name: string
+  readonly endpoint: string
+  readonly running: boolean
+  /** Resolves when the node answers a linearizable read. */
+  start(): Promise<void>
+  /** SIGKILL, and waits until it is gone. */
+  kill(): Promise<void>
+  /** SIGSTOP: sockets stay open, nothing is answered. */
+  pause(): void
+  /** SIGCONT. */
+  resume(): void
+  /** Kills it if it runs and starts it on the same ports and data. */
+  restart(): Promise<void>
+  /** Kills it if it runs, empties its data folder and starts it. */
+  wipe(): Promise<void>
+  isLeader(): Promise<boolean>
+}
+
+const startTimeoutMs = 20_000
+
+export function createEtcdNode(plan: NodePlan): EtcdNode {
+  let child: ChildProcess | undefined
+  let guard: ChildProcess | undefined
+  let output = ''
+
+  const node: EtcdNode = {
+    name: plan.name,
+    endpoint: plan.endpoint,
+    get running() {
+      return child !== undefined
+    },
+    start,
+    kill,
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+    restart: async () => {
+      await kill()
+      await start()
+    },
+    wipe: async () => {
+      await kill()
+      await rm(plan.dataFolder, { recursive: true, force: true })
+      await start()
+    },
+    isLeader: async () => /^etcd_server_is_leader 1$/m.test((await get('/metrics')) ?? ''),
+  }
+  return node
+
+  async function start(): Promise<void> {
+    if (child) throw new Error(`${plan.name} runs already`)
+    output = ''
+    const started = spawn(plan.binary, flagsOf(plan), { stdio: ['ignore', 'ignore', 'pipe'] })
+    child = started
+    guard = guardOf(started)
+    started.stderr!.on('data', (chunk) => {
+      output = (output + chunk).slice(-8_000)
+    })
+    started.once('exit', () => {
+      if (child === started) child = undefined
+    })
+    await healthy(started)
+  }
+
+  async function healthy(started: ChildProcess): Promise<void> {
+    for (const deadline = Date.now() + startTimeoutMs; Date.now() < deadline; await sleep(20)) {
+      if (child !== started) throw new Error(`${plan.name} ended while it started: ${output}`)
+      if ((await get('/health'))?.includes('"true"')) return
+    }
+    throw new Error(`${plan.name} was not healthy within ${startTimeoutMs} ms: ${output}`)
+  }
+
+  async function get(path: string): Promise<string | undefined> {
+    try {
+      const response = await fetch(plan.health + path, { signal: AbortSignal.timeout(2_000) })
+      return await response.text()
+    } catch {
+      return undefined // Not listening yet, or stopped: the caller asks again or knows.
+    }
+  }
+
+  async function kill(): Promise<void> {
+    const running = child
+    if (running) {
+      const gone = once(running, 'exit')
+      running.kill('SIGKILL')
+      await gone
+    }
+    guard?.kill('SIGKILL')
+    guard = undefined
+  }
+}
+
+/** Ends the node should this process die without a word: its standard input closes then. */
+function guardOf(child: ChildProcess): ChildProcess {
+  const script = 'read _; kill -9 "$1" 2>/dev/null'
+  const guard = spawn('sh', ['-c', script, 'guard', String(child.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  guard.stdin!.on('error', () => undefined) // The guard is killed with its pipe open.
+  return guard
+}
+
+function flagsOf(plan: NodePlan): string[] {
+  return [
+    `--name=${plan.name}`,
+    `--data-dir=${plan.dataFolder}`,
+    `--listen-client-urls=${plan.endpoint}`,
+    `--advertise-client-urls=${plan.endpoint}`,
+    `--listen-peer-urls=${plan.peer}`,
+    `--initial-advertise-peer-urls=${plan.peer}`,
+    `--initial-cluster=${plan.members}`,
+    `--listen-metrics-urls=${plan.health}`,
+    '--logger=zap',
+    '--log-level=error',
+    ...plan.flags,
+  ]
+}
