@@ -1,1 +1,23 @@
-export {}
+export { bytesCodec, type Codec, jsonCodec } from './codec.ts'
+export { type QueueErrorCode, queueError } from './errors.ts'
+export type {
+  DeadLetterFilter,
+  Durability,
+  Enqueued,
+  EnqueueOptions,
+  Job,
+  Lane,
+  Limits,
+  Loss,
+  Overflow,
+  PeekedMessage,
+  PeekOptions,
+  Queue,
+  QueueEvents,
+  QueueOptions,
+  QueueSize,
+  Recovery,
+  RetryJobOptions,
+  TakeOptions,
+  Verification,
+} from './types.ts'
