@@ -1,0 +1,227 @@
+import {
+  type Clock,
+  checkNumber,
+  checkOneOf,
+  checkString,
+  createEvents,
+  type On,
+  type Random,
+  type Running,
+  type Stats,
+  systemClock,
+  type WaitOptions,
+} from '@holdfast/core'
+import { createBoard } from './board.ts'
+import { type Check, type CheckReport, type Gate, gates, type Probe, type Status } from './check.ts'
+import { planCheck } from './check-plan.ts'
+import { healthError } from './errors.ts'
+import { type EventLoopOptions, eventLoopCheck, eventLoopDelay } from './event-loop.ts'
+import { judgeGate } from './gate.ts'
+import { createHolds } from './holds.ts'
+import { oneLine } from './safe-text.ts'
+
+export interface HealthOptions {
+  /** The checks to begin with, in any order; `add` brings more. @default none */
+  readonly checks?: readonly Check[]
+  /** How the `live` gate watches the event loop; `false` leaves it out. @default all defaults */
+  readonly eventLoop?: EventLoopOptions | false
+  /** How long `drain` waits after `ready` failed, for every load balancer to notice, in milliseconds, ≥ 0. @default 5_000 */
+  readonly drainDelayMs?: number
+  /** @default systemClock */
+  readonly clock?: Clock
+  /** Spreads the checks in time. @default Math.random */
+  readonly random?: Random
+}
+
+export type HealthEvents = {
+  /** The status of a check became another. One that only went stale is told within a second. */
+  changed(report: CheckReport, was: Status): void
+  /** The status of a gate became another; told after the checks that caused it. */
+  gateChanged(probe: Probe, was: Status): void
+}
+
+export interface Health extends Running {
+  readonly on: On<HealthEvents>
+  /**
+   * How a gate stands: synchronous, from the latest results, without I/O. A gate without checks
+   * passes. `startup` stays passed once it has; `ready` fails until then.
+   */
+  probe(gate: Gate): Probe
+  /** Every check, in the order of adding. */
+  reports(): readonly CheckReport[]
+  /**
+   * Adds one check or several and runs them. The returned function removes them again: a run in
+   * flight is aborted, and who needs them is blocked until they are back. Idempotent.
+   *
+   * Throws a TypeError or RangeError for a bad option, a name that is taken, a need that no check
+   * answers to, and needs in a ring; then nothing was added. `HEALTH_CLOSED` after `close()`.
+   */
+  add(checks: Check | readonly Check[]): () => void
+  /** Makes a gate fail, whatever its checks say, until the returned function is called. Shown to anyone who asks: no secrets. */
+  fail(gate: Gate, why: string): () => void
+  /**
+   * Begins the end: `ready` fails from now on, `live` does not. Resolves `drainDelayMs` later, when
+   * those who send work have had the time to see it. Once, however often it is called.
+   */
+  drain(options?: WaitOptions): Promise<void>
+  stats(): Stats
+}
+
+/** How often staleness is looked for, so that events tell of it; probes always know. */
+const sweepMs = 1_000
+
+/**
+ * Runs checks in the background and answers, at any moment, whether this
+ * process has started, may be sent work, and should be left alive.
+ *
+ * Keeps the process alive until closed. After `close()` nothing runs, `ready`
+ * fails, and `live` passes: a process that ends is not to be restarted for it.
+ */
+export function startHealth(options: HealthOptions = {}): Health {
+  const { clock = systemClock, random = Math.random, eventLoop = {} } = options
+  const drainDelayMs = checkNumber('drainDelayMs', options.drainDelayMs ?? 5_000, { min: 0 })
+  const initial = (options.checks ?? []).map((check) => planCheck(check))
+  const events = createEvents<HealthEvents>()
+  const holds = createHolds()
+  const board = createBoard({ clock, random, turned: review })
+  const seen = new Map<string, Status>()
+  const stop = new AbortController()
+  let drained: Promise<void> | undefined
+  let closed: Promise<void> | undefined
+
+  const lag = eventLoop === false ? undefined : (eventLoop.source ?? eventLoopDelay())
+  try {
+    board.add([...initial, ...(lag && eventLoop ? [planCheck(eventLoopCheck(eventLoop, lag))] : [])])
+  } catch (error) {
+    lag?.close()
+    throw error
+  }
+  const swept = sweep()
+  return {
+    on: events.on,
+    probe,
+    reports: () => board.reports(),
+    add,
+    fail,
+    drain,
+    stats,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+
+  function probe(gate: Gate): Probe {
+    return judgeGate(gate, board.reports(gate), gate === 'ready' ? readyHolds() : holds.of(gate))
+  }
+
+  /** Who has not started is not ready. */
+  function readyHolds(): readonly string[] {
+    const startup = probe('startup')
+    return startup.ok ? holds.of('ready') : [...holds.of('ready'), ...startup.why]
+  }
+
+  function add(checks: Check | readonly Check[]): () => void {
+    if (closed) throw healthError('HEALTH_CLOSED', 'This health is closed: add checks before close()')
+    const remove = board.add([checks].flat().map((check) => planCheck(check as Check)))
+    review()
+    return remove
+  }
+
+  function fail(gate: Gate, why: string): () => void {
+    const release = holds.add(checkOneOf('gate', gate, gates), oneLine(checkString('why', why)))
+    review()
+    return () => {
+      release()
+      review()
+    }
+  }
+
+  /** Tells what has changed since the last look, the checks first. */
+  function review(): void {
+    const reports = board.reports()
+    forget(reports)
+    for (const report of reports)
+      tell(`check ${report.name}`, report.status, (was) => events.emit('changed', report, was))
+    for (const probed of gates.map(probe))
+      tell(`gate ${probed.gate}`, probed.status, (was) => events.emit('gateChanged', probed, was))
+    board.wakeUnblocked()
+  }
+
+  function tell(what: string, is: Status, emit: (was: Status) => void): void {
+    const was = seen.get(what) ?? 'unknown'
+    seen.set(what, is)
+    if (was !== is) emit(was)
+  }
+
+  async function sweep(): Promise<void> {
+    while (!stop.signal.aborted) {
+      review()
+      await clock.sleep(sweepMs, stop.signal)
+    }
+  }
+
+  /** A check that is added again begins anew. */
+  function forget(reports: readonly CheckReport[]): void {
+    const known = new Set([
+      ...reports.map(({ name }) => `check ${name}`),
+      ...gates.map((gate) => `gate ${gate}`),
+    ])
+    for (const what of seen.keys()) if (!known.has(what)) seen.delete(what)
+  }
+
+  async function drain({ signal }: WaitOptions = {}): Promise<void> {
+    if (!drained) {
+      fail('ready', 'this process is stopping')
+      drained = clock.sleep(drainDelayMs, stop.signal)
+    }
+    await waitFor(drained, signal)
+  }
+
+  function stats(): Stats {
+    const { runs, failures, timeouts } = board.totals
+    const reports = board.reports()
+    const count = (status: Status): number => reports.filter((report) => report.status === status).length
+    return {
+      health_checks: { kind: 'gauge', help: 'Checks there are', value: reports.length },
+      health_checks_failing: { kind: 'gauge', help: 'Checks that fail', value: count('fail') },
+      health_checks_warning: { kind: 'gauge', help: 'Checks that warn', value: count('warn') },
+      health_checks_unknown: {
+        kind: 'gauge',
+        help: 'Checks that are unknown: new, stale or blocked',
+        value: count('unknown'),
+      },
+      health_runs_total: { kind: 'counter', help: 'Runs of checks that ended', value: runs },
+      health_run_failures_total: {
+        kind: 'counter',
+        help: 'Runs that failed, timeouts included',
+        value: failures,
+      },
+      health_run_timeouts_total: {
+        kind: 'counter',
+        help: 'Runs that gave no answer in time',
+        value: timeouts,
+      },
+    }
+  }
+
+  function close(): Promise<void> {
+    closed ??= end()
+    return closed
+  }
+
+  async function end(): Promise<void> {
+    fail('ready', 'this process has stopped')
+    stop.abort()
+    lag?.close()
+    await Promise.all([board.stop(), swept])
+  }
+}
+
+/** Waits for the promise; the signal ends the waiting with its reason. */
+async function waitFor(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted()
+  await new Promise<void>((resolve, reject) => {
+    const giveUp = (): void => reject(signal?.reason)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    promise.then(resolve, reject).finally(() => signal?.removeEventListener('abort', giveUp))
+  })
+}
