@@ -7,6 +7,7 @@ export type CoordinationErrorCode =
   | 'STORE_REFUSED'
   | 'WATCH_COMPACTED'
   | 'LEASE_NOT_FOUND'
+  | 'VIEW_CLOSED'
 
 /** The errors of every coordination store, whichever adapter stands behind it. */
 export const coordinationError: ErrorFactory<CoordinationErrorCode> = defineErrors<CoordinationErrorCode>({
@@ -16,4 +17,5 @@ export const coordinationError: ErrorFactory<CoordinationErrorCode> = defineErro
   STORE_REFUSED: 'permanent',
   WATCH_COMPACTED: 'permanent',
   LEASE_NOT_FOUND: 'permanent',
+  VIEW_CLOSED: 'permanent',
 })

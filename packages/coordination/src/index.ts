@@ -19,3 +19,7 @@ export type {
   WatchEvent,
   WatchOptions,
 } from './store.ts'
+export type { KeyChange, ResyncReason, ViewChange } from './view/change.ts'
+export { openView } from './view/open-view.ts'
+export type { ViewKnobs, ViewOptions } from './view/options.ts'
+export type { ChangesOptions, View, ViewEvents } from './view/view.ts'

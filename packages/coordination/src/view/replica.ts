@@ -1,0 +1,104 @@
+import { lowerBound } from '../keys.ts'
+import type { Entry, Header, RangeResult, WatchBatch } from '../store.ts'
+import { isSame, type KeyChange, keyChange, type ResyncReason, type ViewChange } from './change.ts'
+
+/** A copy of the selected keys, as of one revision. Pure data: it knows neither the store nor time. */
+export interface Replica extends Header {
+  /** Rises with each snapshot adopted: answers to what was asked in an older generation compare with nothing. */
+  readonly generation: number
+  readonly size: number
+  get(key: string): Entry | undefined
+  /** In key order; the same array until something changes, and never changed itself. */
+  entries(): readonly Entry[]
+  /** Takes over a snapshot of the same keys, whatever was here before. */
+  adopt(snapshot: RangeResult, resync?: ResyncReason): ViewChange
+  /** Applies one revision, or a progress notice, of this cluster. What is not after `revision` has no effect. */
+  apply(batch: WatchBatch): ViewChange | undefined
+}
+
+export function createReplica(): Replica {
+  let entryOf = new Map<string, Entry>()
+  let sorted: Entry[] = []
+  /** Whether somebody may hold `sorted`: then it is copied before the next change. */
+  let shared = false
+  let clusterId = ''
+  let revision = 0
+  let generation = 0
+
+  return {
+    get clusterId() {
+      return clusterId
+    },
+    get revision() {
+      return revision
+    },
+    get generation() {
+      return generation
+    },
+    get size() {
+      return sorted.length
+    },
+    get: (key) => entryOf.get(key),
+    entries() {
+      shared = true
+      return sorted
+    },
+    adopt,
+    apply,
+  }
+
+  function adopt(snapshot: RangeResult, resync?: ResyncReason): ViewChange {
+    const before = entryOf
+    entryOf = new Map(snapshot.entries.map((entry) => [entry.key, entry]))
+    sorted = [...snapshot.entries]
+    shared = false
+    clusterId = snapshot.clusterId
+    revision = snapshot.revision
+    generation += 1
+    const keys = new Set([...before.keys(), ...entryOf.keys()])
+    return {
+      revision,
+      keys: [...keys].flatMap((key) => keyChange(key, before.get(key), entryOf.get(key)) ?? []),
+      ...(resync ? { resync } : {}),
+    }
+  }
+
+  function apply(batch: WatchBatch): ViewChange | undefined {
+    if (batch.revision <= revision) return undefined
+    revision = batch.revision
+    const keys: KeyChange[] = []
+    for (const event of batch.events) {
+      const key = event.kind === 'put' ? event.entry.key : event.key
+      const before = entryOf.get(key)
+      const after = event.kind === 'put' ? event.entry : undefined
+      const change = keyChange(key, before, after)
+      if (change) keys.push(change)
+      store(key, before, after)
+    }
+    return keys.length > 0 ? { revision, keys } : undefined
+  }
+
+  function store(key: string, before: Entry | undefined, after: Entry | undefined): void {
+    if (!before && !after) return
+    if (shared) sorted = [...sorted]
+    shared = false
+    sorted.splice(
+      lowerBound(sorted, key, (entry) => entry.key),
+      before ? 1 : 0,
+      ...(after ? [after] : []),
+    )
+    if (after) entryOf.set(key, after)
+    else entryOf.delete(key)
+  }
+}
+
+/** Whether two lists in key order hold the same entries. */
+export function isSameList(left: readonly Entry[], right: readonly Entry[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every((entry, index) => {
+      const other = right[index]!
+      return entry.key === other.key && isSame(entry, other)
+    })
+  )
+}
