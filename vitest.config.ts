@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-const conditions = ['@holdfast/source', 'node', 'import', 'module', 'default']
+// No 'import' or 'default': Vite implies them, and workers would get them as --conditions, where they turn CommonJS's require() to ES modules.
+const conditions = ['@holdfast/source', 'node', 'module']
 
 export default defineConfig({
   resolve: { conditions },
