@@ -1,0 +1,72 @@
+import type { HoldfastError } from '@holdfast/core'
+import { createClient } from './client.ts'
+import { type Connection, createConnection } from './connection.ts'
+import type { Credentials } from './credentials.ts'
+import { checkInt64 } from './int64.ts'
+import { createKeepAlives, type KeepAlives } from './keep-alives.ts'
+import type { Namespace } from './keys.ts'
+import type { CheckedOptions, Endpoint } from './options.ts'
+import { isPermissionDenied } from './status.ts'
+import { createWatches, type Watches } from './watches.ts'
+
+/** A connection that serves, and what is multiplexed on it. */
+export interface EtcdConnection extends Connection {
+  readonly keepAlives: KeepAlives
+  readonly watches: Watches
+  /** Undefined where the user may not read the key that was asked for. */
+  readonly clusterId: string | undefined
+}
+
+/**
+ * Connects to one endpoint and proves by a linearizable read that it serves: its member has
+ * the quorum behind it, and knows every revision that anybody was told of before.
+ */
+export async function dial(
+  endpoint: Endpoint,
+  namespace: Namespace,
+  options: CheckedOptions,
+  credentials: Credentials,
+  signal: AbortSignal,
+): Promise<EtcdConnection> {
+  const client = createClient(endpoint, options, credentials)
+  const connection = createConnection({
+    endpoint: endpoint.url,
+    client,
+    clock: options.clock,
+    auth: options.auth,
+  })
+  const abort = (): void => connection.break(signal.reason as HoldfastError)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    const clusterId = await probe(connection, namespace, signal)
+    const watches = createWatches({ connection, namespace, bufferBytes: options.watchBufferBytes })
+    return Object.assign(connection, { clusterId, watches, keepAlives: createKeepAlives(connection) })
+  } catch (error) {
+    connection.break(error as HoldfastError)
+    throw error
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+/** Reads where nothing need be: the namespace's own key, which whoever may read the namespace may read. */
+async function probe(
+  connection: Connection,
+  namespace: Namespace,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { key } = namespace.range({ prefix: '' })
+  try {
+    const request = { key, limit: 1, keys_only: true }
+    const { header } = await connection.unary(
+      'connect',
+      ({ kv }, options) => kv.range(request, options),
+      signal,
+    )
+    checkInt64(header)
+    return header.cluster_id
+  } catch (error) {
+    if (isPermissionDenied(error)) return undefined
+    throw error
+  }
+}
