@@ -1,4 +1,39 @@
 export type { Check, CheckOptions, CheckReport, Gate, Observation, Probe, Status } from './check.ts'
+export {
+  type ConfigCheckOptions,
+  type ConfigStatus,
+  configCheck,
+  type LeaseCheckOptions,
+  leaseCheck,
+  type QueueCheckOptions,
+  queueCheck,
+  type ReadableStore,
+  type StoreCheckOptions,
+  storeCheck,
+} from './checks/holdfast.ts'
+export { type HttpCheckOptions, httpCheck } from './checks/http.ts'
+export {
+  type DiskSpaceCheckOptions,
+  diskSpaceCheck,
+  type MemoryCheckOptions,
+  type MemoryUse,
+  memoryCheck,
+} from './checks/resources.ts'
+export { type TcpCheckOptions, tcpCheck } from './checks/tcp.ts'
 export { type HealthErrorCode, healthError } from './errors.ts'
 export type { EventLoopOptions, LagSource } from './event-loop.ts'
 export { type Health, type HealthEvents, type HealthOptions, startHealth } from './health.ts'
+export {
+  type Beat,
+  type Heartbeat,
+  type HeartbeatEvents,
+  type HeartbeatOptions,
+  startHeartbeat,
+} from './heartbeat.ts'
+export type { StatsSources } from './server/metrics.ts'
+export {
+  type HealthServer,
+  type HealthServerEvents,
+  type HealthServerOptions,
+  startHealthServer,
+} from './server/server.ts'

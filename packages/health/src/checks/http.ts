@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest, type RequestOptions } from 'node:https'
+import { checkFunction, checkInteger, checkOneOf, checkString } from '@holdfast/core'
+import type { Check, CheckOptions } from '../check.ts'
+import { healthError } from '../errors.ts'
+
+export interface HttpCheckOptions extends CheckOptions {
+  readonly name: string
+  /** `http:` or `https:`. Only its origin is ever shown. */
+  readonly url: string | URL
+  /** The status or statuses that pass, 100 to 599, or a test of them; redirects are not followed. @default any 2xx */
+  readonly expect?: number | readonly number[] | ((status: number) => boolean)
+  /** @default 'GET' */
+  readonly method?: 'GET' | 'HEAD' | 'OPTIONS'
+  /** @default none */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Certificates, where `https:` needs its own. */
+  readonly tls?: Pick<RequestOptions, 'ca' | 'cert' | 'key' | 'servername'>
+}
+
+/**
+ * Passes when the endpoint answers with an expected status.
+ *
+ * Each run opens its own connection and closes it: what is proven is that a
+ * new client gets through. The body is not read.
+ */
+export function httpCheck(options: HttpCheckOptions): Check {
+  const { url, expect, method = 'GET', headers = {}, tls = {}, ...check } = options
+  const { target, origin } = parse(url)
+  checkOneOf('method', method, ['GET', 'HEAD', 'OPTIONS'])
+  const expected = expectation(expect)
+  return { ...check, run }
+
+  async function run(signal: AbortSignal): Promise<void> {
+    const { statusCode: status = 0 } = await respond(signal)
+    if (expected.accepts(status)) return
+    throw healthError('CHECK_FAILED', `${method} ${origin} answered ${status}, expected ${expected.words}`, {
+      fields: { origin, status },
+    })
+  }
+
+  async function respond(signal: AbortSignal): Promise<IncomingMessage> {
+    const request = target.protocol === 'https:' ? httpsRequest : httpRequest
+    const sent = request(target, { method, headers, agent: false, signal, ...tls }).end()
+    try {
+      const [response] = (await once(sent, 'response')) as [IncomingMessage]
+      return response
+    } finally {
+      sent.on('error', ignoreReset).destroy()
+    }
+  }
+}
+
+/** We cut the connection ourselves once the status is known. */
+function ignoreReset(): void {}
+
+function parse(url: string | URL): { target: URL; origin: string } {
+  const text = checkString('url', String(url))
+  if (!URL.canParse(text)) throw new TypeError('url must be a URL such as http://127.0.0.1:8080/health')
+  const target = new URL(text)
+  checkOneOf('url: protocol', target.protocol, ['http:', 'https:'])
+  return { target, origin: target.origin }
+}
+
+function expectation(expect: HttpCheckOptions['expect']): {
+  accepts: (status: number) => boolean
+  words: string
+} {
+  if (expect === undefined) return { accepts: (status) => status >= 200 && status < 300, words: '2xx' }
+  if (typeof expect === 'function')
+    return { accepts: checkFunction('expect', expect), words: 'another status' }
+  const statuses = [expect].flat().map((status) => checkInteger('expect', status, { min: 100, max: 599 }))
+  return { accepts: (status) => statuses.includes(status), words: statuses.join(' or ') }
+}

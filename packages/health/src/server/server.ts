@@ -1,0 +1,123 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkString,
+  createEvents,
+  type On,
+  type Running,
+} from '@holdfast/core'
+import { healthError } from '../errors.ts'
+import type { Health } from '../health.ts'
+import { gatherSamples, type StatsSources } from './metrics.ts'
+import { type Answer, answer } from './routes.ts'
+
+export interface HealthServerOptions {
+  readonly health: Pick<Health, 'probe' | 'reports' | 'stats'>
+  /** 0 takes any free port; see `HealthServer.port`. */
+  readonly port: number
+  /** Where to listen. A kubelet needs `0.0.0.0` or `::`; what is answered holds no secret. @default '127.0.0.1' */
+  readonly host?: string
+  /** Figures for `/metrics`, by the name of where they come from: `{ queue: () => queue.stats() }`. @default none */
+  readonly stats?: StatsSources
+}
+
+export type HealthServerEvents = {
+  /** `stats` of this source threw; the rest of that scrape was answered without it. */
+  scrapeFailed(source: string, error: unknown): void
+}
+
+export interface HealthServer extends Running {
+  readonly on: On<HealthServerEvents>
+  readonly host: string
+  readonly port: number
+  /** `http://host:port`, without a slash at the end. */
+  readonly url: string
+}
+
+/**
+ * Serves a health over HTTP, all from memory: `/livez`, `/readyz`, `/startupz`
+ * (200 or 503), `/healthz` (health+json) and `/metrics` (Prometheus text);
+ * `?verbose` tells of every check.
+ *
+ * Resolves once it listens. Rejects with `HEALTH_PORT_IN_USE` or
+ * `HEALTH_LISTEN_FAILED`. Answers until `close()`, whether the health is
+ * draining or closed, so close it last. Closing cuts open connections.
+ */
+export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
+  const { health, stats = {} } = options
+  checkMethods('health', health, ['probe', 'reports'])
+  for (const [source, read] of Object.entries(stats)) checkFunction(`stats.${source}`, read)
+  const events = createEvents<HealthServerEvents>()
+  const server = createServer(respond)
+  const { address, port, family } = await listen(server, {
+    port: checkInteger('port', options.port, { min: 0, max: 65_535 }),
+    host: checkString('host', options.host ?? '127.0.0.1'),
+  })
+  let closed: Promise<void> | undefined
+  return {
+    on: events.on,
+    host: address,
+    port,
+    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+
+  function respond({ method, url = '/' }: IncomingMessage, response: ServerResponse): void {
+    const allowed = method === 'GET' || method === 'HEAD'
+    send(response, allowed ? (answer(url, health, samples) ?? notFound) : notAllowed)
+  }
+
+  function samples(): ReturnType<typeof gatherSamples> {
+    return gatherSamples(health, stats, (source, error) => events.emit('scrapeFailed', source, error))
+  }
+
+  function close(): Promise<void> {
+    closed ??= new Promise((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+    return closed
+  }
+}
+
+const notFound: Answer = { status: 404, type: 'text/plain; charset=utf-8', body: 'not found\n' }
+const notAllowed: Answer = { status: 405, type: 'text/plain; charset=utf-8', body: 'GET or HEAD only\n' }
+
+function send(response: ServerResponse, { status, type, body }: Answer): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(status === 405 && { allow: 'GET, HEAD' }),
+  })
+  response.end(body)
+}
+
+async function listen(server: Server, at: { host: string; port: number }): Promise<AddressInfo> {
+  server.listen(at)
+  await once(server, 'listening').catch((cause: NodeJS.ErrnoException) => {
+    throw listenError(at, cause)
+  })
+  return server.address() as AddressInfo
+}
+
+function listenError({ host, port }: { host: string; port: number }, cause: NodeJS.ErrnoException): Error {
+  const fields = { host, port }
+  if (cause.code === 'EADDRINUSE')
+    return healthError(
+      'HEALTH_PORT_IN_USE',
+      `Another program listens on ${host}:${port}; end it, or choose another port`,
+      { cause, fields },
+    )
+  return healthError(
+    'HEALTH_LISTEN_FAILED',
+    `Can't listen on ${host}:${port} (${cause.code}); is it an address of this host, and is the port allowed?`,
+    { cause, fields },
+  )
+}
