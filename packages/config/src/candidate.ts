@@ -1,0 +1,64 @@
+import { withTimeout } from '@holdfast/core'
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { type Document, hashOf } from './document.ts'
+import { configError } from './errors.ts'
+import { deepFreeze } from './freeze.ts'
+import type { Layer } from './layers.ts'
+import { mergeDocuments } from './merge.ts'
+import type { Settings } from './options.ts'
+import { showPath } from './path.ts'
+import type { Secrets } from './redact.ts'
+
+/** Layers and what they merge to: not validated yet. */
+export interface Candidate {
+  readonly hash: string
+  readonly document: Document
+  readonly layers: readonly Layer[]
+}
+
+/** A candidate that the schema accepted. */
+export interface Valid extends Candidate {
+  /** The schema's output, deeply frozen. */
+  readonly value: unknown
+}
+
+export function candidateOf(layers: readonly Layer[]): Candidate {
+  const document = deepFreeze(mergeDocuments(layers.flatMap(({ document }) => (document ? [document] : []))))
+  return { hash: hashOf(document), document, layers }
+}
+
+/** Rejects with `CONFIG_INVALID`, which says which path is wrong and why, secrets redacted; a schema that throws or does not answer counts as refusing. */
+export async function validate(
+  candidate: Candidate,
+  { schema, openTimeoutMs, clock }: Settings,
+  secrets: Secrets,
+  signal: AbortSignal,
+): Promise<Valid> {
+  secrets.learn(candidate.document)
+  // A copy, because a schema may keep or change what it is given.
+  const result = await withTimeout(
+    async () => schema['~standard'].validate(structuredClone(candidate.document)),
+    { timeoutMs: openTimeoutMs, onTimeout: () => new Error('no answer in time'), signal, clock },
+  ).catch((cause: unknown) => {
+    signal.throwIfAborted()
+    const problem = secrets.redactText(cause instanceof Error ? cause.message : String(cause))
+    throw configError('CONFIG_INVALID', `the schema failed on this config: ${problem}`, {
+      cause: secrets.redactError(cause),
+    })
+  })
+  if (result.issues) throw invalid(result.issues, candidate, secrets)
+  return { ...candidate, value: deepFreeze(result.value) }
+}
+
+function invalid(issues: readonly StandardSchemaV1.Issue[], candidate: Candidate, secrets: Secrets): Error {
+  const shown = issues.map((issue) => ({
+    path: showPath((issue.path ?? []).map((part) => (typeof part === 'object' ? part.key : part))),
+    message: secrets.redactText(issue.message),
+  }))
+  const sources = candidate.layers.filter((layer) => layer.document).map((layer) => layer.source)
+  return configError(
+    'CONFIG_INVALID',
+    `the config of ${sources.join(', ')} is invalid: ${shown.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
+    { fields: { issues: shown, sources } },
+  )
+}

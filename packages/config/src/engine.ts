@@ -1,0 +1,279 @@
+import { type Events, type HoldfastError, isHoldfastError } from '@holdfast/core'
+import { type Candidate, candidateOf, type Valid, validate } from './candidate.ts'
+import { type ConfigErrorCode, configError } from './errors.ts'
+import type { LastKnownGood } from './last-known-good.ts'
+import { isOutage, type Layers } from './layers.ts'
+import { changedPaths } from './merge.ts'
+import type { Settings } from './options.ts'
+import type { Part, PartSpec, Parts } from './parts.ts'
+import { watchProbation } from './probation.ts'
+import type { Secrets } from './redact.ts'
+import { decide, type Fact, firstState, isNews, reduce, type State } from './state.ts'
+import type { Origin, StagedStatus } from './status.ts'
+import type { ConfigEvents } from './types.ts'
+
+/** What the engine works with; `emit` is the config's own. */
+export interface EngineParts {
+  readonly settings: Settings
+  readonly layers: Layers
+  readonly parts: Parts
+  readonly lastKnownGood: LastKnownGood
+  readonly secrets: Secrets
+  readonly emit: Events<ConfigEvents>['emit']
+  /** Aborts at close. */
+  readonly signal: AbortSignal
+}
+
+/** Moves a config from one value to the next. Its calls must not overlap; the caller serializes them. */
+export interface Engine {
+  readonly state: State
+  readonly good: Valid | undefined
+  readonly staged: StagedStatus | undefined
+  readonly saveError: HoldfastError<ConfigErrorCode> | undefined
+  readonly counts: { applied: number; rejected: number; rolledBack: number; saveFailed: number }
+  /** Reads the sources and applies what is new. Resolves with false when a source could not be reached. */
+  attempt(forced: boolean): Promise<boolean>
+  derive(spec: PartSpec): Promise<Part>
+  /** Ends the probation without a verdict, as a wanted end does. */
+  close(): Promise<void>
+}
+
+export interface Boot {
+  readonly config: Valid
+  readonly origin: Origin
+  readonly good: Valid | undefined
+  /** What became of the sources' own config, where it is not the one that runs. */
+  readonly failure?: Fact
+  readonly saveError?: HoldfastError<ConfigErrorCode>
+}
+
+export interface EngineOptions extends EngineParts {
+  readonly boot: Boot
+  /** Runs a task when none other runs. */
+  readonly exclusive: <T>(task: () => Promise<T>) => Promise<T>
+}
+
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const { settings, layers, parts, lastKnownGood, secrets, emit, signal, boot, exclusive } = options
+  const { clock } = settings
+  const counts = { applied: 1, rejected: 0, rolledBack: 0, saveFailed: 0 }
+  let good = boot.good
+  let staged: StagedStatus | undefined
+  let saveError = boot.saveError
+  let probation = new AbortController()
+  let state = firstState(appliedFact(boot.config, boot.origin))
+  if (boot.failure) {
+    state = reduce(state, boot.failure)
+    counts[boot.failure.kind === 'rolled-back' ? 'rolledBack' : 'rejected'] += 1
+  }
+  if (boot.origin === 'live') await startProving(boot.config)
+
+  return {
+    attempt,
+    derive,
+    counts,
+    get state() {
+      return state
+    },
+    get good() {
+      return good
+    },
+    get staged() {
+      return staged
+    },
+    get saveError() {
+      return saveError
+    },
+    async close() {
+      probation.abort()
+      if (lastKnownGood.mark?.state === 'trying') await saving(() => lastKnownGood.clearMark())
+    },
+  }
+
+  async function attempt(forced: boolean): Promise<boolean> {
+    let candidate: Candidate | undefined
+    try {
+      const read = await layers.load({ timeoutMs: settings.loadTimeoutMs, signal, fresh: forced })
+      candidate = candidateOf(read)
+      await consider(candidate, forced)
+      await tryStaged(candidate, forced)
+    } catch (error) {
+      if (signal.aborted) return true
+      refuse(candidate?.hash, asConfigError(error), forced)
+      return !isOutage(error)
+    }
+    return layers.unreachable === 0
+  }
+
+  async function consider(candidate: Candidate, forced: boolean): Promise<void> {
+    const decision = decide(state, candidate.hash, forced)
+    if (decision === 'unchanged') {
+      state = reduce(state, { kind: 'unchanged', config: candidate, at: clock.wall() })
+    } else if (decision === 'still-refused') {
+      state = reduce(state, { kind: 'still-refused' })
+    } else if (decision === 'try') {
+      const valid = await validate(candidate, settings, secrets, signal)
+      if (settings.reload === 'hot') await apply(valid, 'live')
+      else await postpone(valid)
+    }
+  }
+
+  /** The one way in which anything comes to run: new parts, mark, swap, old parts. */
+  async function apply(config: Valid, origin: Origin): Promise<void> {
+    const prepared = await parts.prepare(config.value, signal)
+    const { document: before, hash: beforeHash } = state.running.config
+    if (!isProven(config)) await saving(() => lastKnownGood.setMark(config.hash, 'trying'))
+    if (signal.aborted) {
+      await prepared.discard()
+      signal.throwIfAborted()
+    }
+    probation.abort()
+    const retire = prepared.swap()
+    state = reduce(state, appliedFact(config, origin))
+    counts.applied += 1
+    const { revision } = state.running
+    const changed = changedPaths(before, config.document)
+    if (beforeHash !== config.hash) emit('applied', { revision, hash: config.hash, origin, changed })
+    await retire()
+    await startProving(config)
+  }
+
+  function isProven(config: Valid): boolean {
+    return settings.probation === undefined || config.hash === good?.hash
+  }
+
+  function appliedFact(config: Valid, origin: Origin): Fact & { kind: 'applied' } {
+    return { kind: 'applied', config, origin, onProbation: !isProven(config), at: clock.wall() }
+  }
+
+  async function startProving(config: Valid): Promise<void> {
+    if (!isProven(config)) {
+      probation = new AbortController()
+      void supervise(config, AbortSignal.any([probation.signal, signal]))
+    } else if (config.hash === good?.hash) {
+      if (lastKnownGood.mark?.state === 'trying') await saving(() => lastKnownGood.clearMark())
+    } else await prove(config)
+  }
+
+  async function prove(config: Valid): Promise<void> {
+    good = config
+    state = reduce(state, { kind: 'proven' })
+    emit('proven', { hash: config.hash })
+    const saved = await saving(() => lastKnownGood.save(config.hash, config.layers))
+    if (saved) await saving(() => lastKnownGood.clearMark())
+  }
+
+  async function supervise(config: Valid, until: AbortSignal): Promise<void> {
+    const verdict = await watchProbation(settings.probation!, clock, until)
+    if (verdict === 'stopped') return
+    await exclusive(async () => {
+      if (until.aborted) return
+      if (verdict === 'passed') return prove(config)
+      probation.abort()
+      await failProbation(config, verdict.problem)
+    })
+  }
+
+  async function failProbation(config: Valid, cause: unknown): Promise<void> {
+    const error = probationError(config, secrets.redactText(messageOf(cause)), secrets.redactError(cause))
+    try {
+      if (await rollBack(error)) return
+    } catch (failure) {
+      if (signal.aborted) return
+      refuse(good?.hash, asConfigError(failure), true)
+    }
+    // Nothing to return to, or it does not open any more: what runs goes on, and stays suspect.
+    refuse(config.hash, error, true)
+  }
+
+  /** True when the last-known-good runs again; false when there is none. */
+  async function rollBack(error: HoldfastError<ConfigErrorCode>): Promise<boolean> {
+    const from = state.running.config
+    if (!good || good.hash === from.hash) return false
+    await saving(() => lastKnownGood.setMark(from.hash, 'failed'))
+    await apply(good, 'lkg')
+    state = reduce(state, { kind: 'rolled-back', hash: from.hash, error, at: clock.wall() })
+    counts.rolledBack += 1
+    emit('rolledBack', { from: from.hash, to: good.hash, error })
+    return true
+  }
+
+  async function derive(spec: PartSpec): Promise<Part> {
+    try {
+      return await parts.add(spec, state.running.config.value, signal)
+    } catch (error) {
+      const unproven = state.running.onProbation && isHoldfastError(error, 'CONFIG_OPEN_FAILED')
+      if (!unproven || signal.aborted) throw error
+      const failure = probationError(state.running.config, messageOf(error), error)
+      if (!(await rollBack(failure))) throw error
+      return await parts.add(spec, state.running.config.value, signal)
+    }
+  }
+
+  async function postpone(valid: Valid): Promise<void> {
+    state = reduce(state, { kind: 'pending', hash: valid.hash, at: clock.wall() })
+    const changed = changedPaths(state.running.config.document, valid.document)
+    emit('pending', { hash: valid.hash, changed })
+  }
+
+  /** Does all of an apply but the swap, so that every agent of a fleet can say that it could. */
+  async function tryStaged({ layers: read }: Candidate, forced: boolean): Promise<void> {
+    if (!read.some((layer) => layer.staged)) {
+      staged = undefined
+      return
+    }
+    const candidate = candidateOf(read.map((layer) => layer.staged ?? layer))
+    const { hash } = candidate
+    if (staged?.hash === hash && !forced) return
+    try {
+      const valid = await validate(candidate, settings, secrets, signal)
+      await (await parts.prepare(valid.value, signal)).discard()
+      staged = { hash, state: 'prepared' }
+      emit('staged', { hash, ready: true })
+    } catch (failure) {
+      signal.throwIfAborted()
+      const error = asConfigError(failure)
+      staged = { hash, state: 'rejected', error }
+      emit('staged', { hash, ready: false, error })
+    }
+  }
+
+  function refuse(hash: string | undefined, error: HoldfastError<ConfigErrorCode>, forced: boolean): void {
+    const before = state.attempt
+    const rejected = hash === undefined ? { error } : { hash, error }
+    state = reduce(state, { kind: 'rejected', ...rejected, at: clock.wall() })
+    if (isOutage(error) || !(forced || isNews(before, state.attempt))) return
+    counts.rejected += 1
+    emit('rejected', rejected)
+  }
+
+  async function saving(write: () => Promise<void>): Promise<boolean> {
+    try {
+      await write()
+      saveError = undefined
+      return true
+    } catch (error) {
+      saveError = asConfigError(error)
+      counts.saveFailed += 1
+      emit('saveFailed', { error: saveError })
+      return false
+    }
+  }
+
+  function asConfigError(error: unknown): HoldfastError<ConfigErrorCode> {
+    if (isHoldfastError<ConfigErrorCode>(error) && error.code in configError.codes) return error
+    const problem = secrets.redactText(messageOf(error))
+    return configError('CONFIG_INVALID', `the config could not be applied: ${problem}`, {
+      cause: secrets.redactError(error),
+    })
+  }
+}
+
+function probationError(config: Candidate, problem: string, cause: unknown): HoldfastError<ConfigErrorCode> {
+  const message = `config ${config.hash.slice(0, 12)} failed its probation: ${problem}; fix it at its source, or refresh() to try it again`
+  return configError('CONFIG_ROLLED_BACK', message, { cause, fields: { hash: config.hash } })
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
