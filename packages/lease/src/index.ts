@@ -1,1 +1,22 @@
-export {}
+export {
+  type Election,
+  type ElectionEvents,
+  type ElectionOptions,
+  type Leader,
+  readLeader,
+  startElection,
+  type Term,
+} from './election/election.ts'
+export { acquireLock, type Lock } from './election/lock.ts'
+export { type LeaseErrorCode, leaseError } from './errors.ts'
+export { nextIncarnation } from './registration/incarnation.ts'
+export {
+  type Identity,
+  type Registration,
+  type RegistrationEvents,
+  register,
+  type WithdrawOptions,
+} from './registration/registration.ts'
+export type { SessionOptions } from './session/options.ts'
+export { type Activity, openSession, type Session, type SessionEvents } from './session/session.ts'
+export type { Loss } from './session/tenure.ts'

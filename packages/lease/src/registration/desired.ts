@@ -1,0 +1,73 @@
+import type { Entry } from '@holdfast/coordination'
+import { leaseError } from '../errors.ts'
+import type { Wish } from './plan.ts'
+
+/** One key's desired state and how far the store is known to have it. */
+export interface Desired {
+  /** Replaced, never changed. */
+  wish: Wish
+  /** What we last knew to stand there; a wrong guess costs one read. */
+  seen: Entry | undefined
+  /** Whether `seen` is more than a guess. */
+  isKnown: boolean
+  /** Whether it ever was ours: then a stranger there has superseded us, else we never had it. */
+  wasOurs: boolean
+  readonly owner: Owner
+  readonly waiting: Set<Waiter>
+}
+
+/** Who wanted it, to be told of its end. */
+export interface Owner {
+  /** It was ours, and a stranger has taken it for good. */
+  onForeign(): void
+  onClosed(): void
+}
+
+interface Waiter {
+  readonly wish: Wish
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+export function createDesired(wish: Wish, owner: Owner): Desired {
+  return { wish, owner, seen: undefined, isKnown: false, wasOurs: false, waiting: new Set() }
+}
+
+/** Resolves when the present wish, or a later one, stands in the store. Rejects when that never will be, and with the signal's reason. */
+export async function confirmed(desired: Desired, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted()
+  await new Promise<void>((resolve, reject) => {
+    const stop = (): void => finish(() => reject(signal?.reason))
+    const waiter: Waiter = {
+      wish: desired.wish,
+      resolve: () => finish(resolve),
+      reject: (error) => finish(() => reject(error)),
+    }
+    desired.waiting.add(waiter)
+    signal?.addEventListener('abort', stop, { once: true })
+    function finish(settle: () => void): void {
+      desired.waiting.delete(waiter)
+      signal?.removeEventListener('abort', stop)
+      settle()
+    }
+  })
+}
+
+/** The store has this wish, with this lease. */
+export function confirm(desired: Desired, wish: Wish): void {
+  if (wish.value !== undefined) desired.wasOurs = true
+  if (desired.wish === wish) for (const waiter of [...desired.waiting]) waiter.resolve()
+}
+
+export function giveUp(desired: Desired, error: unknown): void {
+  for (const waiter of [...desired.waiting]) waiter.reject(error)
+}
+
+export function conflict(wish: Wish, entry: Entry | undefined): Error {
+  return leaseError(
+    'REGISTRATION_CONFLICT',
+    `${wish.key} is taken by another live process with the same or a higher incarnation than ${wish.incarnation}: ` +
+      'end that one, or register with a higher incarnation',
+    { fields: { key: wish.key, incarnation: wish.incarnation, leaseId: entry?.leaseId } },
+  )
+}

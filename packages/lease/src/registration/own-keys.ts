@@ -1,0 +1,111 @@
+import { type Entry, openView, type Selection, type View, type ViewChange } from '@holdfast/coordination'
+import { isHoldfastError, retry } from '@holdfast/core'
+import type { SessionParts } from '../session/parts.ts'
+
+/** Tells what stands at our own keys whenever that changes, without gaps. */
+export interface OwnKeys {
+  watch(key: string): void
+  unwatch(key: string): void
+  close(): Promise<void>
+}
+
+/** `isResync`: revisions of before may not compare with this one. */
+export type Observe = (key: string, entry: Entry | undefined, revision: number, isResync: boolean) => void
+
+/** The keys under one prefix. */
+interface Group {
+  readonly keys: Set<string>
+  readonly views: Map<string, Watching>
+}
+
+interface Watching {
+  readonly stop: AbortController
+  readonly ended: Promise<void>
+  view: View | undefined
+}
+
+/** With more keys than this under one prefix, one watch of the prefix is cheaper than one for each. */
+const mostSingleKeys = 16
+/** The view also reads and compares now and then: etcd may leave out a deletion at a compaction (etcd-io/etcd#18089). */
+const antiEntropyMs = 60_000
+
+export function createOwnKeys(parts: SessionParts, observe: Observe): OwnKeys {
+  const groups = new Map<string, Group>()
+  return { watch, unwatch, close }
+
+  function watch(key: string): void {
+    const prefix = key.slice(0, key.lastIndexOf('/') + 1)
+    const group = groups.get(prefix) ?? { keys: new Set(), views: new Map() }
+    groups.set(prefix, group)
+    group.keys.add(key)
+    const selection = group.keys.size > mostSingleKeys ? { prefix } : { key }
+    const place = 'key' in selection ? key : prefix
+    const known = group.views.get(place)
+    if (!known) group.views.set(place, follow(selection, group))
+    else if (known.view) look(known.view, [key])
+  }
+
+  function unwatch(key: string): void {
+    const prefix = key.slice(0, key.lastIndexOf('/') + 1)
+    const group = groups.get(prefix)
+    if (!group) return
+    group.keys.delete(key)
+    const isLast = group.keys.size === 0
+    if (isLast) groups.delete(prefix)
+    for (const [place, { stop }] of group.views)
+      if (isLast || place === key) {
+        group.views.delete(place)
+        stop.abort()
+      }
+  }
+
+  function follow(selection: Selection, group: Group): Watching {
+    const stop = new AbortController()
+    const watching: Watching = { stop, view: undefined, ended: run() }
+    return watching
+
+    async function run(): Promise<void> {
+      const signal = AbortSignal.any([stop.signal, parts.closing])
+      const view = await open(selection, signal)
+      if (!view) return
+      watching.view = view
+      view.on('changed', (change) => tell(change, group))
+      view.on('disconnected', (error) => parts.fail(error, 'watch'))
+      look(view, 'key' in selection ? [selection.key] : [...group.keys])
+      await parts.clock.sleep(Number.POSITIVE_INFINITY, signal)
+      await view.close()
+    }
+  }
+
+  async function open(selection: Selection, signal: AbortSignal): Promise<View | undefined> {
+    const { store, clock, random, backoff } = parts
+    const knobs = { maxStaleMs: antiEntropyMs, antiEntropyMs, clock, random, signal }
+    try {
+      return await retry(() => openView(store, { ...selection, ...knobs }), {
+        attempts: Number.POSITIVE_INFINITY,
+        shouldRetry: (error) => !isHoldfastError(error, 'STORE_CLOSED'),
+        onRetry: ({ error }) => parts.fail(error, 'watch'),
+        ...{ signal, clock, random, backoff },
+      })
+    } catch (error) {
+      if (!signal.aborted) parts.fail(error, 'watch')
+      return undefined
+    }
+  }
+
+  function look(view: View, keys: readonly string[]): void {
+    for (const key of keys) observe(key, view.get(key), view.revision, false)
+  }
+
+  function tell({ keys, revision, resync }: ViewChange, group: Group): void {
+    for (const change of keys)
+      if (group.keys.has(change.key))
+        observe(change.key, 'after' in change ? change.after : undefined, revision, resync !== undefined)
+  }
+
+  async function close(): Promise<void> {
+    const all = [...groups.values()].flatMap((group) => [...group.views.values()])
+    for (const { stop } of all) stop.abort()
+    await Promise.all(all.map(({ ended }) => ended))
+  }
+}

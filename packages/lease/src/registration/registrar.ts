@@ -1,0 +1,235 @@
+import type { Entry, TransactionResult } from '@holdfast/coordination'
+import { backoffMs, isHoldfastError, type Stats } from '@holdfast/core'
+import { leaseError } from '../errors.ts'
+import { createGate } from '../session/gate.ts'
+import type { SessionParts } from '../session/parts.ts'
+import type { Tenure } from '../session/tenure.ts'
+import { takeBatch } from './batch.ts'
+import { confirm, confirmed, conflict, createDesired, type Desired, giveUp, type Owner } from './desired.ts'
+import { createOwnKeys } from './own-keys.ts'
+import { entryAfter, entryRead, type PlannedStep, stepTowards, transactionOf, type Wish } from './plan.ts'
+
+/**
+ * Brings the store to what a session's registrations want, whatever happens to it meanwhile:
+ * many wishes in one transaction, one transaction at a time.
+ */
+export interface Registrar {
+  /** Resolves when the key is ours. `REGISTRATION_CONFLICT` when it is taken, and then forgets it. */
+  add(wish: Wish, owner: Owner, signal?: AbortSignal): Promise<void>
+  /** Resolves when the new wish stands in the store. An abort ends the waiting, not the wish. */
+  change(wish: Wish, signal?: AbortSignal): Promise<void>
+  /** Puts all again with a new lease; resolves with how many stand, or when that lease is lost. */
+  restore(tenure: Tenure): Promise<number>
+  stats(): Stats
+  /** Ends its work. What stands in the store stays there. */
+  close(): Promise<void>
+}
+
+export function createRegistrar(parts: SessionParts): Registrar {
+  const { clock, random, backoff, owner, closing } = parts
+  const desired = new Map<string, Desired>()
+  const dirty = new Set<Desired>()
+  const clean = createGate()
+  const ownKeys = createOwnKeys(parts, observe)
+  const counts = { repairs: 0, transactions: 0 }
+  let flushing: Promise<void> | undefined
+  /** Set while one wish that the store refuses may hide among others. */
+  let oneByOne = false
+
+  return { add, change, restore, stats, close }
+
+  async function add(wish: Wish, told: Owner, signal?: AbortSignal): Promise<void> {
+    closing.throwIfAborted()
+    if (desired.has(wish.key))
+      throw leaseError('REGISTRATION_CONFLICT', `${wish.key} is registered by this session already`, {
+        fields: { key: wish.key },
+        retryable: false,
+      })
+    const item = createDesired(wish, told)
+    desired.set(wish.key, item)
+    touch(item)
+    try {
+      await confirmed(item, signal)
+    } catch (error) {
+      if (signal?.aborted && desired.get(wish.key) === item) want(item, { ...wish, value: undefined })
+      throw error
+    }
+    ownKeys.watch(wish.key)
+  }
+
+  async function change(wish: Wish, signal?: AbortSignal): Promise<void> {
+    closing.throwIfAborted()
+    const item = desired.get(wish.key)
+    if (!item) return
+    want(item, wish)
+    await confirmed(item, signal)
+  }
+
+  function want(item: Desired, wish: Wish): void {
+    item.wish = wish
+    touch(item)
+  }
+
+  async function restore(tenure: Tenure): Promise<number> {
+    for (const item of desired.values()) {
+      // Revisions of before may be another cluster's.
+      item.seen = undefined
+      item.isKnown = false
+      touch(item)
+    }
+    while (flushing && tenure.isHeld()) await clean.wait(tenure.signal)
+    return desired.size
+  }
+
+  function touch(item: Desired): void {
+    dirty.add(item)
+    start()
+  }
+
+  function start(): void {
+    if (flushing || dirty.size === 0 || closing.aborted) return
+    flushing = flush().finally(() => {
+      flushing = undefined
+      start()
+      clean.open()
+    })
+  }
+
+  async function flush(): Promise<void> {
+    // Whoever registers in the same turn goes along.
+    await Promise.resolve()
+    for (let failures = 0; dirty.size > 0; ) {
+      const tenure = await parts.nextHeld(closing).catch(unlessClosing)
+      if (!tenure) return
+      const batch = takeBatch(dirty, oneByOne)
+      try {
+        await commit(tenure, batch)
+        failures = 0
+        oneByOne &&= dirty.size > 0
+      } catch (error) {
+        for (const item of batch) dirty.add(item)
+        failures += 1
+        refused(error, batch)
+        await clock.sleep(backoffMs(backoff, failures, random), closing)
+      }
+    }
+  }
+
+  function unlessClosing(error: unknown): undefined {
+    if (!closing.aborted) throw error
+  }
+
+  async function commit(tenure: Tenure, batch: readonly Desired[]): Promise<void> {
+    const work = batch.flatMap((item) => planned(item, tenure))
+    if (work.length === 0) return
+    const transaction = transactionOf(
+      work.map(({ step }) => step),
+      { owner, leaseId: tenure.leaseId },
+    )
+    counts.transactions += 1
+    const result = await parts.transact(tenure, transaction)
+    for (const [index, { item, step }] of work.entries()) learn(item, step, result, index, tenure.leaseId)
+  }
+
+  function planned(item: Desired, { leaseId }: Tenure): { item: Desired; step: PlannedStep }[] {
+    const { wish, seen } = item
+    const next = stepTowards(wish, seen, { owner, leaseId })
+    // Where we have not looked yet, deleting nothing does look.
+    const step = next === 'none' && !item.isKnown ? 'delete' : next
+    if (step === 'foreign') yieldTo(item)
+    if (step === 'none') settle(item, wish)
+    return step === 'put' || step === 'delete' ? [{ item, step: { wish, seen, step } }] : []
+  }
+
+  function learn(
+    item: Desired,
+    step: PlannedStep,
+    result: TransactionResult,
+    index: number,
+    leaseId: string,
+  ): void {
+    item.isKnown = true
+    if (result.succeeded) {
+      item.seen = entryAfter(step, result.revision, leaseId)
+      settle(item, step.wish)
+      return
+    }
+    item.seen = entryRead(result.outcomes[index])
+    dirty.add(item)
+  }
+
+  function settle(item: Desired, wish: Wish): void {
+    confirm(item, wish)
+    if (item.wish !== wish) dirty.add(item)
+    else if (wish.value === undefined) forget(item)
+  }
+
+  /** A stranger stands there whom we must not replace: for good, so nobody plays ping-pong. */
+  function yieldTo(item: Desired): void {
+    const { wish, seen, wasOurs } = item
+    forget(item)
+    giveUp(item, conflict(wish, seen))
+    if (wasOurs) item.owner.onForeign()
+  }
+
+  function forget(item: Desired): void {
+    const { key } = item.wish
+    dirty.delete(item)
+    if (desired.get(key) !== item) return
+    desired.delete(key)
+    ownKeys.unwatch(key)
+  }
+
+  /** What the store will never take is told to who asked for it; what stood there before is tried again. */
+  function refused(error: unknown, batch: readonly Desired[]): void {
+    const isFinal = isHoldfastError(error) && !error.retryable && error.code !== 'LEASE_NOT_FOUND'
+    if (isFinal && batch.length > 1) oneByOne = true
+    const [only] = batch
+    if (isFinal && batch.length === 1 && only && !only.wasOurs) {
+      forget(only)
+      giveUp(only, error)
+    } else if (!closing.aborted && !isHoldfastError(error, 'SESSION_LOST')) parts.fail(error, 'register')
+  }
+
+  /** What the watch of our own keys says stands there now. */
+  function observe(key: string, entry: Entry | undefined, revision: number, isResync: boolean): void {
+    const item = desired.get(key)
+    const isOld = !isResync && revision < (item?.seen?.modRevision ?? 0)
+    if (!item || isOld) return
+    item.seen = entry
+    item.isKnown = true
+    const step = stepTowards(item.wish, entry, { owner, leaseId: parts.tenure().leaseId })
+    if (step === 'none') return
+    counts.repairs += 1
+    touch(item)
+  }
+
+  async function close(): Promise<void> {
+    for (const item of desired.values()) {
+      giveUp(item, closing.reason)
+      item.owner.onClosed()
+    }
+    await Promise.all([flushing, ownKeys.close()])
+  }
+
+  function stats(): Stats {
+    return {
+      lease_registrations: { kind: 'gauge', help: 'Registrations wanted', value: desired.size },
+      lease_registrations_pending: {
+        kind: 'gauge',
+        help: 'Registrations that do not stand yet as wanted',
+        value: dirty.size,
+      },
+      lease_repairs_total: {
+        kind: 'counter',
+        help: 'Registrations changed from outside and put again',
+        value: counts.repairs,
+      },
+      lease_transactions_total: {
+        kind: 'counter',
+        help: 'Transactions of registrations',
+        value: counts.transactions,
+      },
+    }
+  }
+}

@@ -1,0 +1,346 @@
+import {
+  type CoordinationStore,
+  coordinationError,
+  createMemoryStore,
+  type Entry,
+} from '@holdfast/coordination'
+import { createFakeClock, createSeededRandom } from '@holdfast/core/testing'
+import { expect, test } from 'vitest'
+import { openSession, type Session } from '../session/session.ts'
+import { decodeRecord } from './record.ts'
+import { register } from './registration.ts'
+
+const clock = createFakeClock()
+
+function setUp(): {
+  memory: ReturnType<typeof createMemoryStore>
+  session: (store?: CoordinationStore) => Promise<Session>
+} {
+  const memory = createMemoryStore({ clock })
+  let seed = 0
+  return {
+    memory,
+    session: (store = memory) => openSession(store, { clock, random: createSeededRandom(++seed) }),
+  }
+}
+
+const edge = (incarnation = 1, id = 'a') => ({ service: 'edge', id, incarnation })
+const key = 'services/edge/a'
+
+async function stored(store: CoordinationStore, at = key): Promise<Entry | undefined> {
+  return (await store.range({ key: at })).entries[0]
+}
+
+async function metadataIn(store: CoordinationStore): Promise<unknown> {
+  const entry = await stored(store)
+  return entry && decodeRecord(entry.key, entry.value).metadata
+}
+
+/** Answers of `transact` can be lost after the store has applied it. */
+function losingAnswers(store: CoordinationStore): CoordinationStore & { lose: number } {
+  const losing = {
+    ...store,
+    lose: 0,
+    async transact(...args: Parameters<CoordinationStore['transact']>) {
+      const result = await store.transact(...args)
+      if (losing.lose-- > 0) throw coordinationError('STORE_UNAVAILABLE', 'the answer was lost')
+      return result
+    },
+  }
+  return losing
+}
+
+test('a registration stands with the lease of its session, and goes with it', async () => {
+  const { memory, session } = setUp()
+  const mine = await session()
+  const registration = await register(mine, edge(), { port: 80 })
+  const entry = await stored(memory)
+  expect(entry?.leaseId).toBe(mine.leaseId)
+  expect(decodeRecord(key, entry!.value)).toMatchObject({
+    incarnation: 1,
+    draining: false,
+    metadata: { port: 80 },
+  })
+  expect([registration.key, registration.status]).toEqual([key, 'registered'])
+  await mine.close()
+  expect(await stored(memory)).toBeUndefined()
+  expect(registration.status).toBe('withdrawn')
+  await registration.exited
+  await memory.close()
+})
+
+test.each(['delete', 'revoke', 'overwrite', 'wipe'] as const)('an outside %s is repaired', async (harm) => {
+  const { memory, session } = setUp()
+  const mine = await session()
+  await register(mine, edge(), { port: 80 })
+  await clock.advance(10)
+  if (harm === 'delete') await memory.transact({ then: [{ kind: 'delete', at: { key } }] })
+  if (harm === 'revoke') await memory.revokeLease(mine.leaseId)
+  if (harm === 'overwrite') await memory.transact({ then: [{ kind: 'put', key, value: Buffer.from('{') }] })
+  if (harm === 'wipe') memory.wipe()
+  // Less than the time to the next renewal: it is the watch that saw it.
+  await clock.advance(1_000)
+  expect(await metadataIn(memory)).toEqual({ port: 80 })
+  expect((await stored(memory))?.leaseId).toBe(mine.leaseId)
+  expect(mine.isHeld()).toBe(true)
+  await mine.close()
+  await memory.close()
+})
+
+test('what was registered comes back after a loss, without ever having disappeared', async () => {
+  const { memory, session } = setUp()
+  let isCut = false
+  const mine = await session({
+    ...memory,
+    keepAlive: (id) =>
+      isCut ? Promise.reject(coordinationError('STORE_UNAVAILABLE', 'cut')) : memory.keepAlive(id),
+  })
+  const restored: unknown[] = []
+  mine.on('restored', (what) => restored.push(what))
+  await register(mine, edge(), { port: 80 })
+  const created = (await stored(memory))?.createRevision
+  isCut = true
+  await clock.advance(8_000)
+  isCut = false
+  await clock.advance(1_000)
+  expect(restored).toEqual([{ epoch: 2, registrations: 1 }])
+  const entry = await stored(memory)
+  expect([entry?.leaseId, entry?.createRevision]).toEqual([mine.leaseId, created])
+  await mine.close()
+  await memory.close()
+})
+
+test('more than 128 registrations are put in few transactions, and put again after a loss', async () => {
+  const { memory, session } = setUp()
+  const mine = await session()
+  const ids = Array.from({ length: 300 }, (_, index) => `${index}`)
+  const before = (await memory.range({ key: 'none' })).revision
+  await Promise.all(ids.map((id) => register(mine, edge(1, id), { id })))
+  expect((await memory.range({ key: 'none' })).revision - before).toBe(3)
+  await memory.revokeLease(mine.leaseId)
+  await clock.advance(1_000)
+  expect((await memory.range({ prefix: 'services/edge/' })).count).toBe(300)
+  expect(mine.epoch).toBe(2)
+  await mine.close()
+  await memory.close()
+})
+
+test('two processes with one id: the same incarnation is a conflict', async () => {
+  const { memory, session } = setUp()
+  const [first, second] = [await session(), await session(memory.connect())]
+  await register(first, edge(), 'first')
+  await expect(register(second, edge(), 'second')).rejects.toMatchObject({
+    code: 'REGISTRATION_CONFLICT',
+    retryable: true,
+  })
+  await expect(register(second, edge(0), 'older')).rejects.toMatchObject({ code: 'REGISTRATION_CONFLICT' })
+  expect(await metadataIn(memory)).toBe('first')
+  await first.close()
+  await register(second, edge(), 'second')
+  expect(await metadataIn(memory)).toBe('second')
+  await second.close()
+  await memory.close()
+})
+
+test('two processes with one id: the higher incarnation takes over, the other is superseded and never contests', async () => {
+  const { memory, session } = setUp()
+  const [first, second] = [await session(), await session(memory.connect())]
+  const old = await register(first, edge(1), 'old')
+  const superseded: unknown[] = []
+  old.on('superseded', (error) => superseded.push(error))
+  await clock.advance(10)
+  await register(second, edge(2), 'new')
+  await clock.advance(10)
+  expect(superseded).toMatchObject([{ code: 'REGISTRATION_SUPERSEDED', fields: { key } }])
+  expect(old.status).toBe('superseded')
+  await expect(old.exited).rejects.toMatchObject({ code: 'REGISTRATION_SUPERSEDED' })
+  await expect(old.update(() => 'back')).rejects.toMatchObject({ code: 'REGISTRATION_SUPERSEDED' })
+  const { revision } = await memory.range({ key })
+  await memory.revokeLease(first.leaseId)
+  await clock.advance(60_000)
+  await old.withdraw()
+  await first.close()
+  expect((await memory.range({ key })).revision).toBe(revision)
+  expect(await metadataIn(memory)).toBe('new')
+  await second.close()
+  await memory.close()
+})
+
+test('an old incarnation that wakes up after a partition neither overwrites nor removes the newer one', async () => {
+  const { memory, session } = setUp()
+  const second = await session()
+  let isCut = false
+  const cut = <T>(call: () => Promise<T>): Promise<T> =>
+    isCut ? Promise.reject(coordinationError('STORE_UNAVAILABLE', 'cut')) : call()
+  const first = await session({
+    ...memory,
+    transact: (transaction) => cut(() => memory.transact(transaction)),
+    keepAlive: (id) => cut(() => memory.keepAlive(id)),
+    grantLease: (ttlMs) => cut(() => memory.grantLease(ttlMs)),
+    // Its watch sees nothing either.
+    watch: () => new Promise(() => {}),
+  })
+  const old = await register(first, edge(1), 'old')
+  isCut = true
+  const updated = old.update(() => 'older still').catch((error: unknown) => error)
+  await clock.advance(20_000)
+  await register(second, edge(2), 'new')
+  isCut = false
+  await clock.advance(10_000)
+  expect(await metadataIn(memory)).toBe('new')
+  expect(old.status).toBe('superseded')
+  expect(await updated).toMatchObject({ code: 'REGISTRATION_CONFLICT' })
+  await first.close()
+  expect(await metadataIn(memory)).toBe('new')
+  await second.close()
+  await memory.close()
+})
+
+test('a transaction applied whose answer was cut is recognized as our own', async () => {
+  const { memory, session } = setUp()
+  const store = losingAnswers(memory)
+  const mine = await session(store)
+  store.lose = 1
+  const registering = register(mine, edge(), 1)
+  await clock.advance(100)
+  const registration = await registering
+  store.lose = 1
+  const updating = registration.update((n) => n + 1)
+  await clock.advance(100)
+  await updating
+  expect([await metadataIn(memory), registration.metadata]).toEqual([2, 2])
+  store.lose = 1
+  const leaving = registration.withdraw()
+  await clock.advance(100)
+  await leaving
+  expect(await stored(memory)).toBeUndefined()
+  await mine.close()
+  await memory.close()
+})
+
+test('updates are in order, and each sees the one before', async () => {
+  const { memory, session } = setUp()
+  const mine = await session()
+  const registration = await register(mine, edge(), { hits: 0, weight: 1 })
+  await Promise.all(
+    Array.from({ length: 50 }, () => registration.update((m) => ({ ...m, hits: m.hits + 1 }))),
+  )
+  expect(await metadataIn(memory)).toEqual({ hits: 50, weight: 1 })
+  await mine.close()
+  await memory.close()
+})
+
+test('withdrawing marks, waits, and removes', async () => {
+  const { memory, session } = setUp()
+  const mine = await session()
+  const registration = await register(mine, edge(), 1)
+  const leaving = registration.withdraw({ graceMs: 2_000 })
+  await clock.advance(1_999)
+  const marked = await stored(memory)
+  expect(decodeRecord(key, marked!.value).draining).toBe(true)
+  expect(registration.status).toBe('draining')
+  await clock.advance(1)
+  await leaving
+  expect([await stored(memory), registration.status]).toEqual([undefined, 'withdrawn'])
+  await registration.close()
+  await expect(registration.update(() => 2)).rejects.toMatchObject({ code: 'REGISTRATION_WITHDRAWN' })
+  await clock.advance(60_000)
+  expect(await stored(memory)).toBeUndefined()
+  const again = await register(mine, edge(), 2)
+  expect(again.status).toBe('registered')
+  await mine.close()
+  await memory.close()
+})
+
+test('an abort ends the grace, and the instance is removed all the same', async () => {
+  const { memory, session } = setUp()
+  const mine = await session()
+  const registration = await register(mine, edge(), 1)
+  const stop = new AbortController()
+  const leaving = registration
+    .withdraw({ graceMs: 60_000, signal: stop.signal })
+    .catch((error: unknown) => error)
+  await clock.advance(10)
+  stop.abort(new Error('enough'))
+  expect(await leaving).toMatchObject({ message: 'enough' })
+  await clock.advance(10)
+  expect(await stored(memory)).toBeUndefined()
+  await mine.close()
+  await memory.close()
+})
+
+test('registering that is aborted leaves nothing behind, even where the store had applied it', async () => {
+  const { memory, session } = setUp()
+  const store = losingAnswers(memory)
+  const mine = await session(store)
+  store.lose = 1
+  const stop = new AbortController()
+  const registering = register(mine, edge(), 1, { signal: stop.signal }).catch((error: unknown) => error)
+  await clock.advance(0)
+  stop.abort(new Error('enough'))
+  expect(await registering).toMatchObject({ message: 'enough' })
+  expect(await stored(memory)).toBeDefined()
+  await clock.advance(100)
+  expect(await stored(memory)).toBeUndefined()
+  await mine.close()
+  await memory.close()
+})
+
+test('one registration that the store refuses does not hold up the others', async () => {
+  const { memory, session } = setUp()
+  const mine = await session({
+    ...memory,
+    transact: (transaction) =>
+      transaction.then.some((operation) => operation.kind === 'put' && operation.key.endsWith('/bad'))
+        ? Promise.reject(coordinationError('STORE_REFUSED', 'no such key here'))
+        : memory.transact(transaction),
+  })
+  const results = Promise.allSettled(['a', 'bad', 'b'].map((id) => register(mine, edge(1, id), id)))
+  await clock.advance(1_000)
+  expect((await results).map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  await mine.close()
+  await memory.close()
+})
+
+test('one identity is registered once in a session', async () => {
+  const { memory, session } = setUp()
+  const mine = await session()
+  await register(mine, edge(), 1)
+  await expect(register(mine, edge(2), 2)).rejects.toMatchObject({
+    code: 'REGISTRATION_CONFLICT',
+    retryable: false,
+  })
+  await mine.close()
+  await expect(register(mine, edge(), 1)).rejects.toMatchObject({ code: 'SESSION_CLOSED' })
+  await memory.close()
+})
+
+test('metadata is a copy, frozen, and checked at the door', async () => {
+  const { memory, session } = setUp()
+  const mine = await session()
+  const given = { tags: ['x'] }
+  const registration = await register(mine, edge(), given)
+  given.tags.push('y')
+  expect(registration.metadata).toEqual({ tags: ['x'] })
+  expect(Object.isFrozen(registration.metadata.tags)).toBe(true)
+  await expect(register(mine, edge(1, 'b'), undefined)).rejects.toThrow(TypeError)
+  await expect(register(mine, edge(1, 'b'), 'x'.repeat(65_536))).rejects.toThrow(/65536 bytes/)
+  await expect(register(mine, { ...edge(), service: '' }, 1)).rejects.toThrow(/service/)
+  await expect(register(mine, edge(1, '\ud800'), 1)).rejects.toThrow(/id/)
+  await expect(register(mine, edge(-1), 1)).rejects.toThrow(/incarnation/)
+  await mine.close()
+  await memory.close()
+})
+
+test('nothing is left after close', async () => {
+  const { memory, session } = setUp()
+  const before = clock.sleepers
+  const mine = await session()
+  await Promise.all(Array.from({ length: 20 }, (_, index) => register(mine, edge(1, `${index}`), index)))
+  await clock.advance(100)
+  await mine.close()
+  expect(memory.stats?.()['store_watches']?.value).toBe(0)
+  await memory.close()
+  await clock.advance(1)
+  expect(clock.sleepers).toBeLessThanOrEqual(before)
+})

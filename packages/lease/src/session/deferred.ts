@@ -1,0 +1,18 @@
+/** A promise and who settles it. A rejection that nobody looks at is no accident of the process. */
+export interface Deferred {
+  readonly promise: Promise<void>
+  resolve(): void
+  reject(error: unknown): void
+}
+
+/** `Promise.withResolvers` came with Node 22. */
+export function createDeferred(): Deferred {
+  let resolve = (): void => {}
+  let reject: Deferred['reject'] = () => {}
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  promise.catch((error: unknown) => void error)
+  return { promise, resolve, reject }
+}
