@@ -66,7 +66,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     state = reduce(state, boot.failure)
     counts[boot.failure.kind === 'rolled-back' ? 'rolledBack' : 'rejected'] += 1
   }
-  if (boot.origin === 'live') await startProving(boot.config)
+  if (boot.origin === 'live') await startRunning(boot.config)
+  else if (boot.failure?.kind === 'rolled-back') await condemn(boot.failure.hash)
 
   return {
     attempt,
@@ -86,7 +87,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     async close() {
       probation.abort()
-      if (lastKnownGood.mark?.state === 'trying') await saving(() => lastKnownGood.clearMark())
+      const { mark } = lastKnownGood
+      const undecided = mark?.state === 'trying' && mark.hash === state.running.config.hash
+      if (undecided) await saving(() => lastKnownGood.clearMark())
     },
   }
 
@@ -146,6 +149,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     return { kind: 'applied', config, origin, onProbation: !isProven(config), at: clock.wall() }
   }
 
+  async function startRunning(config: Valid): Promise<void> {
+    if (!isProven(config)) await saving(() => lastKnownGood.setMark(config.hash, 'trying'))
+    await startProving(config)
+  }
+
   async function startProving(config: Valid): Promise<void> {
     if (!isProven(config)) {
       probation = new AbortController()
@@ -190,7 +198,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   async function rollBack(error: HoldfastError<ConfigErrorCode>): Promise<boolean> {
     const from = state.running.config
     if (!good || good.hash === from.hash) return false
-    await saving(() => lastKnownGood.setMark(from.hash, 'failed'))
+    await condemn(from.hash)
     await apply(good, 'lkg')
     state = reduce(state, { kind: 'rolled-back', hash: from.hash, error, at: clock.wall() })
     counts.rolledBack += 1
@@ -208,6 +216,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (!(await rollBack(failure))) throw error
       return await parts.add(spec, state.running.config.value, signal)
     }
+  }
+
+  /** Remembers, across restarts, not to try this again. */
+  async function condemn(hash: string): Promise<void> {
+    await saving(() => lastKnownGood.setMark(hash, 'failed'))
   }
 
   async function postpone(valid: Valid): Promise<void> {

@@ -15,15 +15,18 @@ export interface MemoryDisk extends FileSystem {
 
 type Files = Map<string, string>
 
-/** A disk in memory that knows what fsync has promised so far. */
-export function createMemoryDisk(start: ReadonlyMap<string, string> = new Map()): MemoryDisk {
+/** A disk in memory that knows what fsync has promised so far; `onStep` is called before and after all that a call does. */
+export function createMemoryDisk(
+  start: ReadonlyMap<string, string> = new Map(),
+  onStep: (disk: MemoryDisk) => void = () => undefined,
+): MemoryDisk {
   const calls: string[] = []
   const files: Files = new Map(start)
   let durable: Files = new Map(start)
   let torn: [path: string, text: string] | undefined
   let failing: { from: number; error: Error } | undefined
 
-  return {
+  const disk: MemoryDisk = {
     calls,
     files,
     makeFolder: (path) => step(`makeFolder ${path}`, () => undefined),
@@ -65,10 +68,15 @@ export function createMemoryDisk(start: ReadonlyMap<string, string> = new Map())
     },
   }
 
+  return disk
+
   async function step<T>(call: string, act: () => T): Promise<T> {
     calls.push(call)
     await Promise.resolve()
     if (failing && calls.length > failing.from) throw failing.error
-    return act()
+    onStep(disk)
+    const result = act()
+    onStep(disk)
+    return result
   }
 }
