@@ -1,4 +1,5 @@
 import type { Stat } from '@holdfast/core'
+import { oneLine } from '../safe-text.ts'
 
 /** One figure with the labels that tell it from others of its name. */
 export interface Sample extends Stat {
@@ -34,7 +35,7 @@ export function exposeSamples(samples: Iterable<Sample>): string {
 
 function writeFamily([name, { kind, help, series }]: [string, Family]): string {
   const lines = [...series].map(([labels, value]) => `${name}${labels} ${writeValue(value)}\n`)
-  return `# HELP ${name} ${escapeText(help || name)}\n# TYPE ${name} ${kind}\n${lines.join('')}`
+  return `# HELP ${name} ${escapeText(oneLine(help || name))}\n# TYPE ${name} ${kind}\n${lines.join('')}`
 }
 
 /** The name and value as Prometheus wants them: base units, and the suffix that belongs to the kind. */
