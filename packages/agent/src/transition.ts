@@ -1,0 +1,94 @@
+import type { Clock, Events } from '@holdfast/core'
+import { attemptStart } from './attempt.ts'
+import type { AgentEvents } from './events.ts'
+import type { UnitSpec } from './settings.ts'
+import { closeUnit, drainUnit, type StopLimits } from './stop.ts'
+import type { Startable } from './types.ts'
+import type { Outcome } from './within.ts'
+
+/** What a unit's start and stop see of the agent around it. */
+export interface Surroundings {
+  readonly clock: Clock
+  readonly events: Events<AgentEvents>
+  /** Aborts when the agent's stop budget is used up. */
+  readonly cut: AbortSignal
+  /** Milliseconds left of the budget; `Infinity` while the agent is not stopping. */
+  leftMs(): number
+}
+
+/** Starts a unit and tells of it. When this resolves without a value, nothing of the unit is left but what was abandoned. */
+export async function bringUp(
+  spec: UnitSpec,
+  needs: object,
+  scope: AbortController,
+  around: Surroundings,
+): Promise<{ readonly value: Startable } | { readonly error: unknown }> {
+  const { clock, events, cut } = around
+  const began = clock.now()
+  const unit = spec.name
+  const result = await attemptStart({
+    unit,
+    start: (signal) => spec.start(needs, signal),
+    scope,
+    timeoutMs: spec.startTimeoutMs,
+    graceMs: () => Math.min(spec.stopTimeoutMs, around.leftMs()),
+    cut,
+    clock,
+  })
+  const durationMs = clock.now() - began
+  if ('value' in result) {
+    events.emit('started', { unit, durationMs })
+    return result
+  }
+  events.emit('startFailed', { unit, durationMs, error: result.error })
+  if (result.late) await bringDown(spec, result.late, false, around)
+  if (result.goesOn) {
+    events.emit('abandoned', { unit, phase: 'start', durationMs })
+    void result.goesOn.then((outcome) => closeLate(spec, outcome, began, around))
+  }
+  return { error: result.error }
+}
+
+/** Drains, where that is wanted and the unit can, then closes. Never rejects: answers with what went wrong. */
+export async function bringDown(
+  spec: UnitSpec,
+  value: Startable,
+  drains: boolean,
+  around: Surroundings,
+): Promise<readonly unknown[]> {
+  const began = around.clock.now()
+  const allottedMs = Math.min(spec.stopTimeoutMs, Math.max(0, around.leftMs()))
+  const limits: StopLimits = { unit: spec.name, ms: allottedMs, cut: around.cut, clock: around.clock }
+  const errors: unknown[] = []
+  if (drains && value.drain) await step('drain', { ...limits, ms: allottedMs * drainShare })
+  await step('close', { ...limits, ms: Math.max(0, allottedMs - (around.clock.now() - began)) })
+  return errors
+
+  async function step(phase: 'drain' | 'close', within: StopLimits): Promise<void> {
+    const start = around.clock.now()
+    const result = await (phase === 'drain' ? drainUnit : closeUnit)(value, within)
+    const told = { unit: spec.name, durationMs: around.clock.now() - start }
+    if ('error' in result) errors.push(result.error)
+    if (result.abandoned) around.events.emit('abandoned', { ...told, phase })
+    const failed = 'error' in result ? { error: result.error } : {}
+    if (phase === 'drain') around.events.emit('drained', { ...told, ...failed })
+    else if (!result.abandoned) around.events.emit('stopped', { ...told, ...failed })
+  }
+}
+
+/** What draining may take of the time for a stop, so that some is left for closing. */
+const drainShare = 0.75
+
+async function closeLate(
+  spec: UnitSpec,
+  outcome: Outcome<Startable>,
+  began: number,
+  { clock, events }: Surroundings,
+): Promise<void> {
+  if (outcome.kind !== 'done') return
+  const never = new AbortController().signal
+  const limits = { unit: spec.name, ms: Number.POSITIVE_INFINITY, cut: never, clock }
+  const { error } = { error: undefined, ...(await closeUnit(outcome.value, limits)) }
+  const durationMs = clock.now() - began
+  events.emit('lateClosed', { unit: spec.name, durationMs, ...(error === undefined ? {} : { error }) })
+}
