@@ -2,6 +2,7 @@ import type { HoldfastError } from '@holdfast/core'
 import { createClient } from './client.ts'
 import { type Connection, createConnection } from './connection.ts'
 import type { Credentials } from './credentials.ts'
+import type { Identity } from './identity.ts'
 import { checkInt64 } from './int64.ts'
 import { createKeepAlives, type KeepAlives } from './keep-alives.ts'
 import type { Namespace } from './keys.ts'
@@ -13,21 +14,31 @@ import { createWatches, type Watches } from './watches.ts'
 export interface EtcdConnection extends Connection {
   readonly keepAlives: KeepAlives
   readonly watches: Watches
-  /** Undefined where the user may not read the key that was asked for. */
+  /** Undefined where the user may not read the namespace's own key. */
   readonly clusterId: string | undefined
+}
+
+export interface DialOptions {
+  endpoint: Endpoint
+  namespace: Namespace
+  identity: Identity
+  options: CheckedOptions
+  credentials: Credentials
+  signal: AbortSignal
 }
 
 /**
  * Connects to one endpoint and proves by a linearizable read that it serves: its member has
  * the quorum behind it, and knows every revision that anybody was told of before.
  */
-export async function dial(
-  endpoint: Endpoint,
-  namespace: Namespace,
-  options: CheckedOptions,
-  credentials: Credentials,
-  signal: AbortSignal,
-): Promise<EtcdConnection> {
+export async function dial({
+  endpoint,
+  namespace,
+  identity,
+  options,
+  credentials,
+  signal,
+}: DialOptions): Promise<EtcdConnection> {
   const client = createClient(endpoint, options, credentials)
   const connection = createConnection({
     endpoint: endpoint.url,
@@ -38,8 +49,8 @@ export async function dial(
   const abort = (): void => connection.break(signal.reason as HoldfastError)
   signal.addEventListener('abort', abort, { once: true })
   try {
-    const clusterId = await probe(connection, namespace, signal)
-    const watches = createWatches({ connection, namespace, bufferBytes: options.watchBufferBytes })
+    const clusterId = await probe(connection, namespace, identity, signal)
+    const watches = createWatches({ connection, namespace, identity, bufferBytes: options.watchBufferBytes })
     return Object.assign(connection, { clusterId, watches, keepAlives: createKeepAlives(connection) })
   } catch (error) {
     connection.break(error as HoldfastError)
@@ -53,18 +64,15 @@ export async function dial(
 async function probe(
   connection: Connection,
   namespace: Namespace,
+  identity: Identity,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { key } = namespace.range({ prefix: '' })
+  const request = { key: namespace.range({ prefix: '' }).key, limit: 1, keys_only: true }
+  const connected = identity.connecting()
   try {
-    const request = { key, limit: 1, keys_only: true }
-    const { header } = await connection.unary(
-      'connect',
-      ({ kv }, options) => kv.range(request, options),
-      signal,
-    )
+    const { header } = await connection.unary('connect', ({ kv }, call) => kv.range(request, call), signal)
     checkInt64(header)
-    return header.cluster_id
+    return connected(header).clusterId
   } catch (error) {
     if (isPermissionDenied(error)) return undefined
     throw error

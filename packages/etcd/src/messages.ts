@@ -2,7 +2,6 @@ import {
   type Comparison,
   coordinationError,
   type Entry,
-  type Header,
   type Operation,
   type Outcome,
   type RangeOptions,
@@ -19,11 +18,11 @@ import type {
   IRangeRequest,
   IRangeResponse,
   IRequestOp,
-  IResponseHeader,
   IResponseOp,
   ITxnRequest,
   ITxnResponse,
 } from 'etcd3'
+import type { Identity } from './identity.ts'
 import { isLeaseId, toNumber } from './int64.ts'
 import type { Namespace } from './keys.ts'
 
@@ -49,9 +48,9 @@ export function toRange(namespace: Namespace, selection: Selection, options: Ran
   }
 }
 
-export function fromRange(namespace: Namespace, response: IRangeResponse): RangeResult {
+export function fromRange(namespace: Namespace, identity: Identity, response: IRangeResponse): RangeResult {
   return {
-    ...toHeader(response.header),
+    ...identity.header(response.header),
     entries: response.kvs.map((stored) => toEntry(namespace, stored)),
     count: toNumber(response.count),
   }
@@ -66,16 +65,16 @@ export function toTransaction(namespace: Namespace, transaction: Transaction): I
   }
 }
 
-export function fromTransaction(namespace: Namespace, response: ITxnResponse): TransactionResult {
+export function fromTransaction(
+  namespace: Namespace,
+  identity: Identity,
+  response: ITxnResponse,
+): TransactionResult {
   return {
-    ...toHeader(response.header),
+    ...identity.header(response.header),
     succeeded: response.succeeded,
     outcomes: response.responses.map((outcome) => toOutcome(namespace, outcome)),
   }
-}
-
-export function toHeader(header: IResponseHeader): Header {
-  return { clusterId: header.cluster_id, revision: toNumber(header.revision) }
 }
 
 export function toEntry(namespace: Namespace, stored: IKeyValue): Entry {

@@ -14,6 +14,7 @@ import { createConnections } from './connections.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
 import { dial, type EtcdConnection } from './dial.ts'
 import type { CallOptions } from './grpc.ts'
+import { createIdentity } from './identity.ts'
 import { toNumber } from './int64.ts'
 import { createNamespace } from './keys.ts'
 import { checkLeaseId, fromRange, fromTransaction, toRange, toTransaction } from './messages.ts'
@@ -30,7 +31,7 @@ export interface EtcdStoreEvents {
   connected(endpoint: string, clusterId: string | undefined): void
   /** It broke, and with it every watch on it. The next call connects again, to the next endpoint first. */
   disconnected(endpoint: string, error: HoldfastError): void
-  /** Another cluster answers than before: etcd was wiped, or the endpoints are not of one cluster. */
+  /** Another history answers than before: etcd was wiped or restored, or the endpoints are not of one cluster. */
   clusterChanged(before: string, now: string): void
   /** Changed TLS files are in use for new connections. */
   credentialsReloaded(): void
@@ -76,10 +77,11 @@ function createStore(
   const counts = { calls: 0, failed: 0, renewals: 0, connections: 0 }
   const byUrl = new Map(options.endpoints.map((endpoint) => [endpoint.url, endpoint]))
   let credentials = first
-  let clusterId: string | undefined
+  const identity = createIdentity((before, now) => events.emit('clusterChanged', before, now))
   const connections = createConnections<EtcdConnection>({
     endpoints: [...byUrl.keys()],
-    dial: (url, signal) => dial(byUrl.get(url)!, namespace, options, credentials, signal),
+    dial: (url, signal) =>
+      dial({ endpoint: byUrl.get(url)!, namespace, identity, options, credentials, signal }),
     onConnected: connected,
     timeoutMs: requestTimeoutMs,
     clock,
@@ -90,12 +92,17 @@ function createStore(
   const store: EtcdStore = {
     async range(selection, wait = {}) {
       const request = toRange(namespace, selection, wait)
-      return fromRange(namespace, await unary('range', wait, ({ kv }, call) => kv.range(request, call)))
+      return fromRange(
+        namespace,
+        identity,
+        await unary('range', wait, ({ kv }, call) => kv.range(request, call)),
+      )
     },
     async transact(transaction, wait) {
       const request = toTransaction(namespace, transaction)
       return fromTransaction(
         namespace,
+        identity,
         await unary('transact', wait, ({ kv }, call) => kv.txn(request, call)),
       )
     },
@@ -167,15 +174,10 @@ function createStore(
     return coordinationError('STORE_UNAVAILABLE', problem, { fields: { endpoints: [...byUrl.keys()] } })
   }
 
-  function connected(connection: EtcdConnection): void {
-    const before = clusterId
-    const { endpoint } = connection
-    clusterId = connection.clusterId ?? clusterId
+  function connected({ endpoint, clusterId, onBroken }: EtcdConnection): void {
     counts.connections += 1
-    connection.onBroken((error) => events.emit('disconnected', endpoint, error))
-    events.emit('connected', endpoint, connection.clusterId)
-    if (before !== undefined && clusterId !== undefined && clusterId !== before)
-      events.emit('clusterChanged', before, clusterId)
+    onBroken((error) => events.emit('disconnected', endpoint, error))
+    events.emit('connected', endpoint, clusterId)
   }
 
   async function reload(): Promise<void> {

@@ -1,8 +1,9 @@
 import type { WatchBatch, WatchEvent } from '@holdfast/coordination'
 import type { IEvent, IWatchResponse } from 'etcd3'
+import type { Identity } from './identity.ts'
 import { toNumber } from './int64.ts'
 import type { Namespace } from './keys.ts'
-import { toEntry, toHeader } from './messages.ts'
+import { toEntry } from './messages.ts'
 
 /** Puts what etcd sends for one watch together, and takes it apart by revision. */
 export type Assembler = (response: IWatchResponse) => WatchBatch[]
@@ -12,7 +13,7 @@ export type Assembler = (response: IWatchResponse) => WatchBatch[]
  * many revisions in one response; it never splits a revision in any other way. A response
  * without events tells that all up to its revision has been sent.
  */
-export function createAssembler(namespace: Namespace): Assembler {
+export function createAssembler(namespace: Namespace, identity: Identity): Assembler {
   let fragments: IEvent[] = []
 
   return (response) => {
@@ -20,7 +21,7 @@ export function createAssembler(namespace: Namespace): Assembler {
     if (response.fragment) return []
     const events = fragments
     fragments = []
-    const header = toHeader(response.header)
+    const header = identity.header(response.header)
     return events.length === 0 ? [{ ...header, events: [] }] : byRevision(namespace, header.clusterId, events)
   }
 }

@@ -2,9 +2,9 @@ import { coordinationError, type Header, type Selection, type Watch } from '@hol
 import { type HoldfastError, isHoldfastError } from '@holdfast/core'
 import type { IWatchRequest, IWatchResponse } from 'etcd3'
 import type { ClientStream, Connection } from './connection.ts'
+import type { Identity } from './identity.ts'
 import { toNumber } from './int64.ts'
 import type { Namespace } from './keys.ts'
-import { toHeader } from './messages.ts'
 import { toStoreError } from './status.ts'
 import { createAssembler } from './watch-batches.ts'
 import { createWatchQueue, type WatchQueue } from './watch-queue.ts'
@@ -25,6 +25,8 @@ interface Watching {
 interface Multiplexer {
   readonly stream: ClientStream<IWatchRequest>
   readonly watching: Map<string, Watching>
+  /** Ids of the watches that etcd has not answered to yet. */
+  readonly creating: string[]
   broken: HoldfastError | undefined
   /** A stream with a newer token takes the next watches. */
   superseded: boolean
@@ -33,10 +35,11 @@ interface Multiplexer {
 export interface WatchesOptions {
   connection: Connection
   namespace: Namespace
+  identity: Identity
   bufferBytes: number
 }
 
-export function createWatches({ connection, namespace, bufferBytes }: WatchesOptions): Watches {
+export function createWatches({ connection, namespace, identity, bufferBytes }: WatchesOptions): Watches {
   const multiplexers = new Set<Multiplexer>()
   let newest: Promise<Multiplexer> | undefined
   let lastId = 0
@@ -73,21 +76,27 @@ export function createWatches({ connection, namespace, bufferBytes }: WatchesOpt
 
   async function openMultiplexer(): Promise<Multiplexer> {
     const watching = new Map<string, Watching>()
+    const creating: string[] = []
     const state = { broken: undefined as HoldfastError | undefined, superseded: false }
     const stream = await connection.stream<IWatchRequest, IWatchResponse>({
       what: 'watch',
       open: ({ watchClient }, options) => watchClient.watch(options),
       isIdle: () => watching.size === 0,
-      onData: (response) => watching.get(response.watch_id)?.receive(response),
+      onData: (response) => watching.get(idOf(response))?.receive(response),
       onBroken: (error) => {
         state.broken = error
         if (!state.superseded) newest = undefined
         for (const watch of [...watching.values()]) watch.fail(error)
       },
     })
-    const multiplexer = Object.assign(state, { stream, watching })
+    const multiplexer = Object.assign(state, { stream, watching, creating })
     multiplexers.add(multiplexer)
     return multiplexer
+
+    /** Creations are answered in their order, the refused ones with the id -1. */
+    function idOf(response: IWatchResponse): string {
+      return (response.created ? creating.shift() : undefined) ?? response.watch_id
+    }
   }
 
   function create(
@@ -98,14 +107,15 @@ export function createWatches({ connection, namespace, bufferBytes }: WatchesOpt
   ): Promise<Watch> {
     signal.throwIfAborted()
     if (multiplexer.broken) throw multiplexer.broken
-    const { stream, watching } = multiplexer
+    const { stream, watching, creating } = multiplexer
     lastId += 1
     const id = String(lastId)
     return new Promise<Watch>((resolve, reject) => {
       const queue = createWatchQueue(bufferBytes, forget)
-      const assemble = createAssembler(namespace)
+      const assemble = createAssembler(namespace, identity)
       watching.set(id, { queue, receive, fail })
       signal.addEventListener('abort', queue.end, { once: true })
+      creating.push(id)
       stream.write({
         create_request: {
           ...namespace.range(selection),
@@ -118,7 +128,7 @@ export function createWatches({ connection, namespace, bufferBytes }: WatchesOpt
 
       function receive(response: IWatchResponse): void {
         if (response.canceled) fail(cancelled(response))
-        else if (response.created) accept(toHeader(response.header))
+        else if (response.created) accept(identity.header(response.header))
         else for (const batch of assemble(response)) queue.push(batch)
       }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -23,7 +24,7 @@ export interface EtcdNode {
   start(): Promise<void>
   /** SIGKILL, and waits until it is gone. */
   kill(): Promise<void>
-  /** SIGSTOP: sockets stay open, nothing is answered. */
+  /** SIGSTOP, and returns when every thread stands still: sockets stay open, nothing is answered. */
   pause(): void
   /** SIGCONT. */
   resume(): void
@@ -49,7 +50,7 @@ export function createEtcdNode(plan: NodePlan): EtcdNode {
     },
     start,
     kill,
-    pause: () => void child?.kill('SIGSTOP'),
+    pause,
     resume: () => void child?.kill('SIGCONT'),
     restart: async () => {
       await kill()
@@ -96,6 +97,12 @@ export function createEtcdNode(plan: NodePlan): EtcdNode {
     }
   }
 
+  function pause(): void {
+    if (!child) throw new Error(`${plan.name} does not run`)
+    child.kill('SIGSTOP')
+    while (!isStopped(child.pid!)) {} // A matter of a millisecond: a thread in the kernel stops on its way out.
+  }
+
   async function kill(): Promise<void> {
     const running = child
     if (running) {
@@ -106,6 +113,12 @@ export function createEtcdNode(plan: NodePlan): EtcdNode {
     guard?.kill('SIGKILL')
     guard = undefined
   }
+}
+
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`
+  if (!existsSync(tasks)) return true // Not Linux: nothing to ask.
+  return readdirSync(tasks).every((task) => /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8')))
 }
 
 /** Ends the node should this process die without a word: its standard input closes then. */

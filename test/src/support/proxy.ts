@@ -69,8 +69,8 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     let passed: Promise<void> = Promise.resolve()
     from.on('data', (bytes) => {
       if (fault.kind === 'black-hole' || fault.kind === dropped) return
-      const delayMs = fault.kind === 'delay' ? fault.ms : 0
-      passed = passed.then(() => (delayMs > 0 ? sleep(delayMs) : undefined)).then(() => pass(bytes))
+      const due = Date.now() + (fault.kind === 'delay' ? fault.ms : 0)
+      passed = passed.then(() => until(due)).then(() => pass(bytes))
     })
     from.on('error', () => to.destroy()) // A reset on one side is one on the other.
     from.on('close', () => {
@@ -94,4 +94,9 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     cut()
     if (server.listening) await once(server.close(), 'close')
   }
+}
+
+async function until(dueMs: number): Promise<void> {
+  const leftMs = dueMs - Date.now()
+  if (leftMs > 0) await sleep(leftMs)
 }
