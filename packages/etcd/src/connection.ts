@@ -20,7 +20,7 @@ export interface Connection {
   readonly heardMs: number
   /** Does one unary call. Renews an expired token and repeats the call, which was not applied then. */
   unary<T>(
-    what: string,
+    purpose: Purpose,
     run: (client: Etcd3, options: CallOptions) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T>
@@ -34,6 +34,12 @@ export interface Connection {
   retire(reason: HoldfastError): void
   /** To be called when a stream became idle. */
   settled(): void
+}
+
+/** What a call is for, for its errors. */
+export interface Purpose {
+  readonly what: string
+  readonly fields?: Readonly<Record<string, unknown>>
 }
 
 export interface StreamPlan<Request, Response> {
@@ -94,17 +100,17 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 
   async function unary<T>(
-    what: string,
+    purpose: Purpose,
     run: (client: Etcd3, options: CallOptions) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
     const token = await authentication.token()
     try {
-      return await once(what, run, token, signal)
+      return await once(purpose, run, token, signal)
     } catch (error) {
       if (!options.auth || !isStaleToken(error)) throw error
       await authentication.renew(token)
-      return await once(what, run, await authentication.token(), signal)
+      return await once(purpose, run, await authentication.token(), signal)
     }
   }
 
@@ -113,7 +119,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     try {
       const run = (_: Etcd3, callOptions: CallOptions) =>
         client.auth.authenticate({ name, password }, callOptions)
-      return (await once('authenticate', run)).token
+      return (await once({ what: 'authenticate' }, run)).token
     } catch (error) {
       if (isAuthenticationOff(error)) return undefined
       throw error
@@ -121,7 +127,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 
   async function once<T>(
-    what: string,
+    purpose: Purpose,
     run: (client: Etcd3, options: CallOptions) => Promise<T>,
     token?: string,
     signal?: AbortSignal,
@@ -137,7 +143,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       heardMs = clock.now()
       return result
     } catch (cause) {
-      throw failure(what, call.status, cause, signal)
+      throw failure(purpose, call.status, cause, signal)
     } finally {
       signal?.removeEventListener('abort', cancel)
       calls.delete(call)
@@ -146,11 +152,16 @@ export function createConnection(options: ConnectionOptions): Connection {
   }
 
   /** What a failed call rejects with: the abort's reason, why the connection broke, or what the status says. */
-  function failure(what: string, status: Status | undefined, cause: unknown, signal?: AbortSignal): unknown {
+  function failure(
+    { what, fields }: Purpose,
+    status: Status | undefined,
+    cause: unknown,
+    signal?: AbortSignal,
+  ): unknown {
     if (broken) return broken
     if (signal?.aborted) return signal.reason
     if (!status) return cause
-    const error = toStoreError(status, `${endpoint}: ${what}`)
+    const error = toStoreError(status, `${endpoint}: ${what}`, fields)
     if (isConnectionLost(status)) breakNow(error)
     else heardMs = clock.now()
     return error

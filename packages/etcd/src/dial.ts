@@ -70,7 +70,11 @@ async function probe(
   const request = { key: namespace.range({ prefix: '' }).key, limit: 1, keys_only: true }
   const connected = identity.connecting()
   try {
-    const { header } = await connection.unary('connect', ({ kv }, call) => kv.range(request, call), signal)
+    const { header } = await connection.unary(
+      { what: 'connect' },
+      ({ kv }, call) => kv.range(request, call),
+      signal,
+    )
     checkInt64(header)
     return connected(header).clusterId
   } catch (error) {

@@ -1,5 +1,5 @@
 import { type CoordinationErrorCode, coordinationError } from '@holdfast/coordination'
-import { type ErrorDetails, type HoldfastError, isHoldfastError } from '@holdfast/core'
+import { type HoldfastError, isHoldfastError } from '@holdfast/core'
 
 /** How a gRPC call ended: https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 export interface Status {
@@ -38,14 +38,17 @@ const rules: readonly Rule[] = [
 ]
 
 /** The port's error for a failed call. `where` is the endpoint and the call, for the message. */
-export function toStoreError(status: Status, where: string, details: ErrorDetails = {}): HoldfastError {
+export function toStoreError(
+  status: Status,
+  where: string,
+  fields: Readonly<Record<string, unknown>> = {},
+): HoldfastError {
   const rule = rules.find((candidate) => matches(candidate, status))
   const cause = Object.assign(new Error(`${status.code} ${status.details}`), status)
-  const retryable = rule?.retryable === undefined ? {} : { retryable: rule.retryable }
   return coordinationError(rule?.code ?? 'STORE_UNAVAILABLE', `${where}: ${status.details}`, {
     cause,
-    ...retryable,
-    ...details,
+    fields,
+    ...(rule?.retryable === undefined ? {} : { retryable: rule.retryable }),
   })
 }
 
@@ -70,7 +73,7 @@ function detailsOf(error: unknown): string {
 /** Whether the connection, and all that rides on it, is to be given up. A change of leader passes by itself. */
 export function isConnectionLost(status: Status): boolean {
   if (/leader changed/.test(status.details)) return false
-  return [2, 4, 13, 14].includes(status.code)
+  return status.code === 13 || status.code === 14
 }
 
 function matches({ codes, details }: Rule, status: Status): boolean {

@@ -10,6 +10,7 @@ import {
   withTimeout,
 } from '@holdfast/core'
 import type { Etcd3 } from 'etcd3'
+import type { Purpose } from './connection.ts'
 import { createConnections } from './connections.ts'
 import { type Credentials, readCredentials } from './credentials.ts'
 import { dial, type EtcdConnection } from './dial.ts'
@@ -95,7 +96,7 @@ function createStore(
       return fromRange(
         namespace,
         identity,
-        await unary('range', wait, ({ kv }, call) => kv.range(request, call)),
+        await unary({ what: 'range' }, wait, ({ kv }, call) => kv.range(request, call)),
       )
     },
     async transact(transaction, wait) {
@@ -103,7 +104,7 @@ function createStore(
       return fromTransaction(
         namespace,
         identity,
-        await unary('transact', wait, ({ kv }, call) => kv.txn(request, call)),
+        await unary({ what: 'transact' }, wait, ({ kv }, call) => kv.txn(request, call)),
       )
     },
     async watch(selection, wait = {}) {
@@ -119,7 +120,8 @@ function createStore(
     },
     async revokeLease(leaseId, wait) {
       const request = { ID: checkLeaseId(leaseId) }
-      await unary('revokeLease', wait, ({ leaseClient }, call) => leaseClient.leaseRevoke(request, call))
+      const purpose = { what: 'revokeLease', fields: { leaseId } }
+      await unary(purpose, wait, ({ leaseClient }, call) => leaseClient.leaseRevoke(request, call))
     },
     on: events.on,
     stats,
@@ -131,18 +133,18 @@ function createStore(
   async function grantLease(ttlMs: number, wait?: WaitOptions): Promise<LeaseGrant> {
     checkNumber('ttlMs', ttlMs, { min: Number.MIN_VALUE, max: maxTtlMs })
     const request = { TTL: Math.ceil(ttlMs / 1_000) }
-    const granted = await unary('grantLease', wait, ({ leaseClient }, call) =>
+    const granted = await unary({ what: 'grantLease' }, wait, ({ leaseClient }, call) =>
       leaseClient.leaseGrant(request, call),
     )
     return { leaseId: granted.ID, ttlMs: toNumber(granted.TTL) * 1_000 }
   }
 
   function unary<T>(
-    what: string,
+    purpose: Purpose,
     wait: WaitOptions | undefined,
     run: (client: Etcd3, options: CallOptions) => Promise<T>,
   ): Promise<T> {
-    return call(what, wait, (connection, signal) => connection.unary(what, run, signal))
+    return call(purpose.what, wait, (connection, signal) => connection.unary(purpose, run, signal))
   }
 
   /** Every call of the port: on the live connection, under a deadline, within the store's life. */

@@ -127,7 +127,7 @@ export function createWatches({ connection, namespace, identity, bufferBytes }: 
       })
 
       function receive(response: IWatchResponse): void {
-        if (response.canceled) fail(cancelled(response))
+        if (response.canceled) fail(cancelled(response, fromRevision))
         else if (response.created) accept(identity.header(response.header))
         else for (const batch of assemble(response)) queue.push(batch)
       }
@@ -155,13 +155,16 @@ export function createWatches({ connection, namespace, identity, bufferBytes }: 
     }
   }
 
-  function cancelled({ compact_revision, cancel_reason }: IWatchResponse): HoldfastError {
+  function cancelled(
+    { compact_revision, cancel_reason }: IWatchResponse,
+    fromRevision: number | undefined,
+  ): HoldfastError {
     const compactRevision = toNumber(compact_revision)
     if (compactRevision > 0)
       return coordinationError(
         'WATCH_COMPACTED',
         `${connection.endpoint}: watch: history is kept from revision ${compactRevision}: read the present and go on from there`,
-        { fields: { compactRevision } },
+        { fields: { revision: fromRevision, compactRevision } },
       )
     return toStoreError(
       { code: 1, details: cancel_reason || 'etcd cancelled the watch' },
