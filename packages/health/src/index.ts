@@ -20,6 +20,7 @@ export {
   memoryCheck,
 } from './checks/resources.ts'
 export { type TcpCheckOptions, tcpCheck } from './checks/tcp.ts'
+export { createDetector, type Detector, type DetectorOptions, type Verdict } from './detector/detector.ts'
 export { type HealthErrorCode, healthError } from './errors.ts'
 export type { EventLoopOptions, LagSource } from './event-loop.ts'
 export { type Health, type HealthEvents, type HealthOptions, startHealth } from './health.ts'
