@@ -1,3 +1,21 @@
+export type { ServiceChange } from './discovery/change.ts'
+export {
+  createDiscovery,
+  type Discovery,
+  type DiscoveryOptions,
+  type ViewServiceOptions,
+} from './discovery/discovery.ts'
+export type { Outcome } from './discovery/feedback.ts'
+export type { DecodeMetadata, Instance } from './discovery/instance.ts'
+export {
+  type LoadOf,
+  leastLoaded,
+  type Policy,
+  powerOfTwo,
+  randomChoice,
+  roundRobin,
+} from './discovery/policy.ts'
+export type { ServiceChangesOptions, ServiceView, ServiceViewEvents } from './discovery/service-view.ts'
 export {
   type Election,
   type ElectionEvents,
