@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { createAgent } from '@holdfast/agent'
+import { fileSource, openConfig } from '@holdfast/config'
+import { type CoordinationStore, createMemoryStore } from '@holdfast/coordination'
+import {
+  configCheck,
+  leaseCheck,
+  queueCheck,
+  startHealth,
+  startHealthServer,
+  startHeartbeat,
+} from '@holdfast/health'
+import { nextIncarnation, openSession, register } from '@holdfast/lease'
+import { openQueue } from '@holdfast/queue'
+import { startUplink } from '@holdfast/uplink'
+import { startLogTail } from './log-tail.ts'
+import type { Beat, TelemetryRecord } from './record.ts'
+import { startSampler } from './sampler.ts'
+import { settingsSchema } from './settings.ts'
+
+export interface TelemetryAgentOptions {
+  instance: string
+  /** Everything that must survive this process is below it. */
+  stateFolder: string
+  configFile: string
+  logFile: string
+  /** The collector's address, without a slash at the end. */
+  collector: string
+  /** Where accepted readings are written down. */
+  ledger: string
+  /** For the probes; 0 takes any free port. */
+  healthPort: number
+  /** Where to register. @default a store in memory, for one machine without a server */
+  openStore?: () => Promise<CoordinationStore>
+}
+
+/** The whole agent: what it is made of, what needs what, and nothing else. */
+export function createTelemetryAgent(options: TelemetryAgentOptions) {
+  const { instance, stateFolder, collector, openStore = async () => createMemoryStore() } = options
+  const run = randomUUID().slice(0, 8)
+  return createAgent()
+    .unit('health', [], () => startHealth({ drainDelayMs: 0 }))
+    .unit('config', [], () =>
+      openConfig({
+        schema: settingsSchema,
+        sources: [fileSource(options.configFile)],
+        lastKnownGood: join(stateFolder, 'config'),
+      }),
+    )
+    .unit('queue', [], () => openQueue<TelemetryRecord>(join(stateFolder, 'queue')))
+    .unit('probes', ['health', 'config', 'queue'], ({ health, config, queue }) =>
+      startHealthServer({
+        health,
+        port: options.healthPort,
+        stats: { queue: () => queue.stats(), config: () => config.stats?.() ?? {} },
+      }),
+    )
+    .unit('store', [], () => openStore())
+    .unit('session', ['store'], ({ store }) => openSession(store, { ttlMs: 5_000 }))
+    .unit('registration', ['session', 'probes'], async ({ session, probes }) => {
+      const incarnation = await nextIncarnation(stateFolder)
+      return register(
+        session,
+        { service: 'telemetry-agent', id: instance, incarnation },
+        { probes: probes.url },
+      )
+    })
+    .unit('checks', ['health', 'config', 'queue', 'session'], async ({ health, config, queue, session }) => {
+      const remove = health.add([
+        configCheck({ name: 'config', config, gates: ['ready'] }),
+        queueCheck({ name: 'queue', queue, gates: ['ready'] }),
+        leaseCheck({ name: 'lease', lease: session, gates: ['ready'] }),
+      ])
+      return { [Symbol.asyncDispose]: async () => remove() }
+    })
+    .unit('host', ['queue', 'config'], ({ queue, config }) =>
+      startSampler({
+        process: run,
+        ledger: options.ledger,
+        intervalMs: () => (config.value.paused ? undefined : config.value.sampleMs),
+        accept: (observation, body) =>
+          queue.enqueue({ observation, source: 'host', at: Date.now(), site: config.value.site, body }),
+      }),
+    )
+    .unit('log', ['queue', 'config'], ({ queue, config }) =>
+      startLogTail({
+        path: options.logFile,
+        positionFile: join(stateFolder, 'log-position.json'),
+        paused: () => config.value.paused,
+        accept: (body, key) =>
+          queue.enqueue(
+            { observation: `log:${key}`, source: 'log', at: Date.now(), site: config.value.site, body },
+            { key },
+          ),
+      }),
+    )
+    .unit('uplink', ['queue'], ({ queue }) => startUplink({ queue, url: `${collector}/records` }), {
+      stopTimeoutMs: 3_000,
+    })
+    .unit('heartbeat', ['registration', 'session', 'config', 'queue'], (units) =>
+      startHeartbeat({
+        intervalMs: 100,
+        incarnation: units.registration.incarnation,
+        send: (beat, signal) =>
+          post(`${collector}/beats`, { ...beat, ...standing(instance, units) } satisfies Beat, signal),
+      }),
+    )
+}
+
+export type TelemetryAgent = ReturnType<typeof createTelemetryAgent>
+
+interface Standing {
+  registration: { status: string }
+  session: { isHeld(): boolean }
+  config: { revision: number }
+  queue: { size: { ready: number; inFlight: number; delayed: number } }
+}
+
+function standing(instance: string, { registration, session, config, queue }: Standing) {
+  return {
+    instance,
+    registered: registration.status === 'registered' && session.isHeld(),
+    configReloads: config.revision - 1,
+    queued: queue.size.ready + queue.size.inFlight + queue.size.delayed,
+  }
+}
+
+async function post(url: string, body: unknown, signal: AbortSignal): Promise<void> {
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify(body), signal })
+  await response.body?.cancel()
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`)
+}
