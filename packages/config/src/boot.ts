@@ -85,22 +85,12 @@ async function loadLive({ layers, settings, secrets, signal }: EngineParts): Pro
   for (let failures = 1; ; failures += 1) {
     try {
       const read = await layers.load({ timeoutMs: Math.max(until - clock.now(), 1), signal, fresh: false })
-      return await validated(candidateOf(read))
+      return await validate(candidateOf(read), settings, secrets, signal)
     } catch (error) {
       const pauseMs = backoffMs(sourceBackoff, failures, random)
       if (!isOutage(error) || clock.now() + pauseMs >= until) throw error
       await clock.sleep(pauseMs, signal)
       signal.throwIfAborted()
-    }
-  }
-
-  async function validated(candidate: ReturnType<typeof candidateOf>): Promise<Valid> {
-    try {
-      return await validate(candidate, settings, secrets, signal)
-    } catch (error) {
-      if (!isHoldfastError<ConfigErrorCode>(error)) throw error
-      const { message, cause, fields } = error
-      throw configError(error.code, message, { cause, fields: { ...fields, hash: candidate.hash } })
     }
   }
 }
@@ -121,7 +111,7 @@ function withoutFallback(
   const why =
     saveError?.message ?? (settings.lastKnownGood ? 'there is none yet' : 'no folder was given for it')
   return configError(error.code, `${error.message} (and no last-known-good: ${why})`, {
-    cause: error.cause,
+    ...(error.cause === undefined ? {} : { cause: error.cause }),
     fields: error.fields,
     retryable: error.retryable,
   })

@@ -44,6 +44,7 @@ export async function validate(
     const problem = secrets.redactText(cause instanceof Error ? cause.message : String(cause))
     throw configError('CONFIG_INVALID', `the schema failed on this config: ${problem}`, {
       cause: secrets.redactError(cause),
+      fields: { hash: candidate.hash },
     })
   })
   if (result.issues) throw invalid(result.issues, candidate, secrets)
@@ -59,6 +60,6 @@ function invalid(issues: readonly StandardSchemaV1.Issue[], candidate: Candidate
   return configError(
     'CONFIG_INVALID',
     `the config of ${sources.join(', ')} is invalid: ${shown.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
-    { fields: { issues: shown, sources } },
+    { fields: { issues: shown, sources, hash: candidate.hash } },
   )
 }

@@ -43,11 +43,18 @@ export function directorySource(folder: string, options: DirectorySourceOptions 
     start(context) {
       const concerns = (changed: string): boolean => changed === '..data' || !changed.startsWith('.')
       const fingerprint = (): Promise<string> => folderFingerprint(folder)
-      return { load, close: watchFolder({ folder, concerns, fingerprint, pollMs, context }) }
+      const watching = watchFolder({ folder, concerns, fingerprint, pollMs, context })
+      return {
+        async load() {
+          await watching.ready
+          return read()
+        },
+        close: watching.close,
+      }
     },
   }
 
-  async function load(): Promise<Loaded> {
+  async function read(): Promise<Loaded> {
     const found = await readFolder(folder, { only: document, maxBytes })
     if (!found) return { kind: 'absent' }
     const version = found.version ?? hashOf([...found.files].map(([path, text]) => [path, text])).slice(0, 12)

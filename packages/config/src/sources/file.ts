@@ -35,13 +35,14 @@ export function fileSource(path: string, options: FileSourceOptions = {}): Sourc
     start(context) {
       const concerns = (changed: string): boolean => changed === basename(path) || changed === '..data'
       const fingerprint = (): Promise<string> => fileFingerprint(path)
-      const close = watchFolder({ folder: dirname(path), concerns, fingerprint, pollMs, context })
+      const watching = watchFolder({ folder: dirname(path), concerns, fingerprint, pollMs, context })
       return {
         async load() {
+          await watching.ready
           const text = await readSteadily(path, maxBytes)
           return text === undefined ? { kind: 'absent' } : parseText(name, text, parse)
         },
-        close,
+        close: watching.close,
       }
     },
   }

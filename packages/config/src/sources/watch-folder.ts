@@ -13,6 +13,12 @@ export interface FolderWatchOptions {
   readonly context: SourceContext
 }
 
+export interface FolderWatch {
+  /** Resolves when every later change will be noticed, at the latest by the next poll. */
+  readonly ready: Promise<void>
+  close(): Promise<void>
+}
+
 /**
  * Wakes on what happens in a folder, and polls beside it.
  *
@@ -21,16 +27,26 @@ export interface FolderWatchOptions {
  * a watch misses (network disks, a symlink into another folder, no watches left), and watches
  * anew where the folder came later or was replaced.
  */
-export function watchFolder(options: FolderWatchOptions): () => Promise<void> {
+export function watchFolder(options: FolderWatchOptions): FolderWatch {
   const { folder, concerns, fingerprint, pollMs, context } = options
   const stop = new AbortController()
   let watcher: FSWatcher | undefined = begin()
   let watched: string | undefined
-  const polling = poll()
-  return async () => {
-    stop.abort()
-    watcher?.close()
-    await polling
+  let seen: string | undefined
+  const ready = begun()
+  const polling = ready.then(poll)
+  return {
+    ready,
+    async close() {
+      stop.abort()
+      watcher?.close()
+      await polling
+    },
+  }
+
+  async function begun(): Promise<void> {
+    watched = await identity(folder)
+    seen = await fingerprint()
   }
 
   function begin(): FSWatcher | undefined {
@@ -48,8 +64,7 @@ export function watchFolder(options: FolderWatchOptions): () => Promise<void> {
   }
 
   async function poll(): Promise<void> {
-    watched = await identity(folder)
-    for (let seen = await fingerprint(); !stop.signal.aborted; ) {
+    while (!stop.signal.aborted) {
       await context.clock.sleep(pollMs, stop.signal)
       if (stop.signal.aborted) return
       await watchAnew()
