@@ -38,3 +38,11 @@ export {
   type HealthServerOptions,
   startHealthServer,
 } from './server/server.ts'
+export type { SystemdEnvironment } from './systemd/environment.ts'
+export {
+  type SystemdNotify,
+  type SystemdNotifyEvents,
+  type SystemdNotifyOptions,
+  startSystemdNotify,
+} from './systemd/notify.ts'
+export type { NotifySend } from './systemd/sender.ts'

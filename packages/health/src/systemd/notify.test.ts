@@ -1,0 +1,161 @@
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { createFakeClock, type FakeClock } from '@holdfast/core/testing'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Health, startHealth } from '../health.ts'
+import { planNotify } from './environment.ts'
+import { type SystemdNotifyOptions, startSystemdNotify } from './notify.ts'
+
+let clock: FakeClock
+let health: Health
+let told: string[]
+
+beforeEach(() => {
+  clock = createFakeClock()
+  health = startHealth({ clock, random: () => 1, eventLoop: false })
+  told = []
+})
+
+afterEach(async () => {
+  await health.close()
+  expect(clock.sleepers).toBe(0)
+})
+
+function options(environment: object): SystemdNotifyOptions {
+  const send = async (assignments: readonly string[]): Promise<void> => {
+    told.push(`${clock.now()} ${assignments.join(' ')}`)
+  }
+  return { health, clock, send, environment: { NOTIFY_SOCKET: '/run/notify', ...environment } }
+}
+
+test('READY=1 once, when startup passes; STATUS as ready goes; STOPPING=1 once', async () => {
+  const started = health.fail('startup', 'reading the config')
+  const notify = startSystemdNotify(options({}))
+  await clock.advance(1_000)
+  started()
+  await clock.advance(1_000)
+  const back = health.fail('ready', 'paused')
+  await clock.advance(0)
+  back()
+  await notify.drain()
+  await Promise.all([notify.drain(), notify.close(), notify.close()])
+  health.fail('ready', 'too late')
+  await clock.advance(1_000)
+  expect(told).toEqual([
+    '0 STATUS=not ready: reading the config',
+    '1000 READY=1 STATUS=ready',
+    '2000 STATUS=not ready: paused',
+    '2000 STATUS=ready',
+    '2000 STOPPING=1 STATUS=ready',
+  ])
+})
+
+test('the watchdog is fed at half its time, from the loop, and only while live passes', async () => {
+  const notify = startSystemdNotify(options({ WATCHDOG_USEC: '3000000', WATCHDOG_PID: String(process.pid) }))
+  const feeds = (): string[] => told.filter((line) => line.includes('WATCHDOG'))
+  await clock.advance(4_000)
+  expect(feeds()).toEqual(['0 WATCHDOG=1', '1500 WATCHDOG=1', '3000 WATCHDOG=1'])
+  const revive = health.fail('live', 'deadlocked')
+  await clock.advance(6_000)
+  expect(feeds().length).toBe(3)
+  revive()
+  await clock.advance(1_500)
+  expect(feeds().length).toBe(4)
+  clock.stall(60_000)
+  await clock.advance(0)
+  expect(feeds().length).toBe(5)
+  await notify.close()
+})
+
+test('a failed message is told of and the next one is sent all the same', async () => {
+  const errors: unknown[] = []
+  let broken = true
+  const send = async (assignments: readonly string[]): Promise<void> => {
+    if (broken) throw new Error('ENOENT')
+    told.push(assignments.join(' '))
+  }
+  const notify = startSystemdNotify({ ...options({}), send })
+  notify.on('failed', (error) => errors.push(error))
+  await clock.advance(0)
+  broken = false
+  await notify.close()
+  expect(errors).toMatchObject([{ code: 'NOTIFY_FAILED', cause: new Error('ENOENT') }])
+  expect(told).toEqual(['STOPPING=1 STATUS=ready'])
+})
+
+test('where systemd asks for nothing, nothing is sent', async () => {
+  expect(planNotify({}, 1)).toBeUndefined()
+  expect(planNotify({ NOTIFY_SOCKET: '/s' }, 1)?.watchdogEveryMs).toBeUndefined()
+  expect(planNotify({ NOTIFY_SOCKET: '/s', WATCHDOG_USEC: '2000000' }, 1)?.watchdogEveryMs).toBe(1_000)
+  expect(
+    planNotify({ NOTIFY_SOCKET: '/s', WATCHDOG_USEC: '2000000', WATCHDOG_PID: '2' }, 1)?.watchdogEveryMs,
+  ).toBeUndefined()
+  expect(planNotify({ NOTIFY_SOCKET: '/s', WATCHDOG_USEC: 'soon' }, 1)?.watchdogEveryMs).toBeUndefined()
+  const notify = startSystemdNotify({ ...options({}), environment: {} })
+  await clock.advance(1_000)
+  await notify.close()
+  expect(told).toEqual([])
+})
+
+const missing = ['systemd-notify', 'perl'].filter((program) => spawnSync(program, ['--version']).status !== 0)
+if (missing.length > 0) {
+  console.warn(`SKIPPED: the real notification socket is not tested, ${missing.join(' and ')} not found`)
+  if (process.env['CI']) throw new Error(`${missing.join(' and ')} must be there in CI`)
+}
+
+test.skipIf(missing.length > 0)(
+  'a real datagram socket receives READY, WATCHDOG and STOPPING from systemd-notify',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-notify-'))
+    const socket = join(folder, 'notify')
+    const receiver = await receive(socket)
+    try {
+      const notify = startSystemdNotify({
+        health,
+        clock,
+        environment: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '60000000' },
+      })
+      notify.on('failed', (error) => {
+        throw error
+      })
+      await notify.drain()
+      await notify.close()
+      const heard = await receiver.until('STOPPING=1')
+      for (const line of ['WATCHDOG=1', 'READY=1', 'STATUS=ready', 'STOPPING=1', `MAINPID=${process.pid}`])
+        expect(heard).toContain(line)
+      expect(heard.indexOf('READY=1')).toBeLessThan(heard.indexOf('STOPPING=1'))
+    } finally {
+      receiver.child.kill('SIGKILL')
+      rmSync(folder, { recursive: true })
+    }
+  },
+)
+
+interface Receiver {
+  readonly child: ChildProcessWithoutNullStreams
+  /** All that came, once this came. */
+  until(text: string): Promise<string>
+}
+
+/** What stands in for systemd: it prints each datagram as a line. */
+async function receive(path: string): Promise<Receiver> {
+  const program = `use IO::Socket::UNIX; $| = 1;
+    my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $ARGV[0]) or die $!;
+    print "listening\\n"; while (defined $s->recv(my $m, 65536)) { $m =~ s/\\n/ /g; print "$m\\n" }`
+  const child = spawn('perl', ['-e', program, path])
+  const lines = createInterface(child.stdout)
+  let heard = ''
+  lines.on('line', (line) => {
+    heard += `${line}\n`
+  })
+  const until = async (text: string): Promise<string> => {
+    while (!heard.includes(text)) await once(lines, 'line')
+    return heard
+  }
+  await until('listening')
+  return { child, until }
+}
