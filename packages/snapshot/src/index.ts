@@ -1,1 +1,27 @@
-export {}
+export type { BackupOptions, BackupResult } from './backup.ts'
+export { directory } from './directory.ts'
+export { type SnapshotErrorCode, snapshotError } from './errors.ts'
+export { folderStore } from './folder-store.ts'
+export { levelDb } from './level-db.ts'
+export { memoryStore } from './memory-store.ts'
+export {
+  type ListOptions,
+  openRepository,
+  type Repository,
+  type RepositoryOptions,
+  type SnapshotRef,
+} from './repository.ts'
+export type { RestoreOptions, RestoreResult } from './restore.ts'
+export type { OperationOptions, Progress, Snapshot } from './snapshot.ts'
+export type {
+  FileAttributes,
+  OpenSource,
+  Source,
+  SourceEntry,
+  SourceFile,
+  SourceFolder,
+  SourceOptions,
+} from './source.ts'
+export type { BlobStore, ListedObject, ObjectStat, ReadOptions, WriteOptions } from './store.ts'
+export type { Attributes } from './tree.ts'
+export type { Problem, VerifyLevel, VerifyOptions, VerifyReport } from './verify.ts'

@@ -1,0 +1,92 @@
+import { LRUCache } from 'lru-cache'
+import { snapshotError } from './errors.ts'
+import { decodeIndex, type PackListing } from './index-blob.ts'
+import type { Keys } from './keys.ts'
+import { sha256 } from './keys.ts'
+import { blobKey } from './layout.ts'
+import {
+  type Descriptor,
+  decodeConfig,
+  decodeManifest,
+  digestOf,
+  type Manifest,
+  type SnapshotRecord,
+} from './manifest.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { BlobStore } from './store.ts'
+
+/** Reads a repository's whole blobs, each checked against its digest, small ones kept in memory. */
+export interface Objects {
+  /** Rejects with OBJECT_MISSING or OBJECT_CORRUPT, naming the digest. */
+  blob(hex: string, signal?: AbortSignal): Promise<Uint8Array>
+  manifest(hex: string, signal?: AbortSignal): Promise<Manifest>
+  record(hex: string, signal?: AbortSignal): Promise<SnapshotRecord>
+  /** An index's listings, of the manifest's own packs only: another snapshot's may be gone. */
+  listings(manifest: Manifest, signal?: AbortSignal): AsyncIterable<IndexedPack>
+}
+
+export interface IndexedPack extends PackListing {
+  /** The digest of the index that lists it, 64 hexadecimal digits. */
+  readonly index: string
+}
+
+export function createObjects(store: BlobStore, keys: Keys): Objects {
+  const small = new LRUCache<string, Uint8Array>({
+    maxSize: 32 << 20,
+    sizeCalculation: (bytes) => bytes.length + 100,
+  })
+  return { blob, manifest, record, listings }
+
+  async function blob(hex: string, signal?: AbortSignal): Promise<Uint8Array> {
+    const known = small.get(hex)
+    if (known) return known
+    const bytes = await store.get(blobKey(hex), { signal })
+    if (!bytes) throw missing(hex, store)
+    const actual = sha256(bytes)
+    if (actual !== hex) throw corrupt(hex, store, actual)
+    if (bytes.length <= 1 << 20) small.set(hex, bytes)
+    return bytes
+  }
+
+  async function manifest(hex: string, signal?: AbortSignal): Promise<Manifest> {
+    return decodeManifest(await blob(hex, signal))
+  }
+
+  async function record(hex: string, signal?: AbortSignal): Promise<SnapshotRecord> {
+    const { config } = await manifest(hex, signal)
+    return decodeConfig(await blob(digestOf(config), signal), keys.encrypted ? keys.seal : undefined)
+  }
+
+  async function* listings({ packs, indexes }: Manifest, signal?: AbortSignal): AsyncIterable<IndexedPack> {
+    const own = new Map(packs.map((pack) => [digestOf(pack), pack.size]))
+    for (const index of indexes.map(digestOf))
+      for (const listing of decodeIndex(await blob(index, signal)))
+        if (own.get(listing.pack) === listing.size) yield { ...listing, index }
+  }
+}
+
+/** A record as users see it. */
+export function snapshotOf({ root: _root, ...record }: SnapshotRecord, hex: string): Snapshot {
+  return { ...record, digest: `sha256:${hex}` }
+}
+
+export function descriptorOf(mediaType: string, parts: readonly Uint8Array[]): Descriptor {
+  const size = parts.reduce((sum, part) => sum + part.length, 0)
+  return { mediaType, digest: `sha256:${sha256(...parts)}`, size }
+}
+
+export function missing(hex: string, store: BlobStore): Error {
+  return snapshotError('OBJECT_MISSING', `sha256:${hex} is not in ${store.description}`, {
+    fields: { digest: `sha256:${hex}` },
+  })
+}
+
+export function corrupt(hex: string, store: BlobStore, actual: string): Error {
+  return snapshotError(
+    'OBJECT_CORRUPT',
+    `sha256:${hex} in ${store.description} hashes to ${actual}: it is damaged`,
+    {
+      fields: { digest: `sha256:${hex}`, actual: `sha256:${actual}` },
+    },
+  )
+}

@@ -1,0 +1,230 @@
+import { type Clock, checkMethods, checkOneOf, type Running, type Stats, systemClock } from '@holdfast/core'
+import { type BackupOptions, type BackupResult, backup } from './backup.ts'
+import { createCut, defaultSizes } from './chunker.ts'
+import { type Context, listRefs } from './context.ts'
+import { snapshotError } from './errors.ts'
+import { plainKeys } from './keys.ts'
+import {
+  checkName,
+  decodeFormat,
+  encodeFormat,
+  type Format,
+  formatKey,
+  formatVersion,
+  layoutKey,
+  ociLayout,
+} from './layout.ts'
+import { createObjects, snapshotOf } from './objects.ts'
+import { type RestoreOptions, type RestoreResult, restore } from './restore.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { Source } from './source.ts'
+import { type BlobStore, blobStoreMethods } from './store.ts'
+import { type VerifyOptions, type VerifyReport, verify } from './verify.ts'
+
+export interface RepositoryOptions {
+  /** Whether to make a repository where there is none; else that is REPOSITORY_NOT_FOUND. @default true */
+  create?: boolean
+  /** What nothing points to is kept for at least twice this long; set for good when the repository is made. In milliseconds, ≥ 1. @default 86_400_000 */
+  graceMs?: number
+  /** @default systemClock */
+  clock?: Clock
+}
+
+export interface ListOptions {
+  name?: string
+  /** Only snapshots that have all of these. */
+  tags?: Readonly<Record<string, string>>
+  signal?: AbortSignal | undefined
+}
+
+/** A snapshot, or its digest: `sha256:` and 64 hexadecimal digits. */
+export type SnapshotRef = string | Pick<Snapshot, 'digest'>
+
+/** Snapshots in one blob store. Any number of processes may work on it at the same time; nothing is locked. */
+export interface Repository extends Running {
+  /**
+   * Takes a snapshot of a source and resolves when it is complete and durable; until then no one sees it.
+   *
+   * What the last snapshots hold already is not stored again, and neither is what a
+   * backup has stored that was cut off. Rejects with SOURCE_UNREADABLE, SOURCE_UNSTABLE,
+   * BACKUP_OUTDATED or STORE_FAILED; all snapshots before it stay as they are.
+   */
+  backup(source: Source, options: BackupOptions): Promise<BackupResult>
+  /** All snapshots, from the oldest to the newest. Rejects with OBJECT_CORRUPT or OBJECT_MISSING where one's record is damaged. */
+  list(options?: ListOptions): Promise<Snapshot[]>
+  /** Resolves when the snapshot is whole as far as it was looked at; rejects with SNAPSHOT_DAMAGED and its `problems`. */
+  verify(snapshot: SnapshotRef, options?: VerifyOptions): Promise<VerifyReport>
+  /**
+   * Writes a snapshot to a folder: exactly what was stored, or a coded error that names path and digest.
+   *
+   * The target appears whole, by a rename, and is untouched after a failure. Rejects with
+   * TARGET_EXISTS, TARGET_FAILED, OBJECT_CORRUPT, OBJECT_MISSING or SNAPSHOT_REFUSED.
+   */
+  restore(snapshot: SnapshotRef, target: string, options?: RestoreOptions): Promise<RestoreResult>
+}
+
+/** Opens the repository in a store, or makes one there. Rejects with REPOSITORY_NOT_FOUND, REPOSITORY_UNSUPPORTED or STORE_FAILED. */
+export async function openRepository(store: BlobStore, options: RepositoryOptions = {}): Promise<Repository> {
+  const { clock = systemClock } = options
+  checkMethods('store', store, blobStoreMethods)
+  const format = (await readFormat(store)) ?? (await makeFormat(store, options))
+  const keys = plainKeys
+  const context: Context = {
+    store,
+    format,
+    keys,
+    objects: createObjects(store, keys),
+    cut: createCut(keys.chunkerKey, format.chunker),
+    clock,
+  }
+  return createRepository(context)
+}
+
+function createRepository(context: Context): Repository {
+  const stop = new AbortController()
+  const running = new Set<Promise<unknown>>()
+  const counts = { backups: 0, failures: 0, restores: 0, readBytes: 0, storedBytes: 0, lastBackupMs: 0 }
+  return {
+    async backup(source, options) {
+      checkMethods('source', source, ['open'])
+      checkName('name', options?.name)
+      return operate(options, async (own) => {
+        try {
+          const result = await backup(context, source, own)
+          counts.backups += 1
+          counts.readBytes += result.bytes
+          counts.storedBytes += result.storedBytes
+          counts.lastBackupMs = result.timeMs
+          return result
+        } catch (error) {
+          counts.failures += 1
+          throw error
+        }
+      })
+    },
+    list: (options = {}) => operate(options, (own) => list(context, own)),
+    verify: async (snapshot, options = {}) => {
+      checkOneOf('level', options.level ?? 'data', ['structure', 'bytes', 'data', 'drill'])
+      const hex = hexOf(snapshot)
+      return operate(options, async (own) => {
+        await checkListed(hex)
+        return verify(context, hex, own)
+      })
+    },
+    restore: async (snapshot, target, options = {}) => {
+      checkOneOf('overwrite', options.overwrite ?? 'never', ['never', 'replace'])
+      const hex = hexOf(snapshot)
+      return operate(options, async (own) => {
+        await checkListed(hex)
+        const result = await restore(context, hex, target, own)
+        counts.restores += 1
+        return result
+      })
+    },
+    stats,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+
+  /** Runs an operation under its own signal and that of `close`, which waits for it. */
+  async function operate<O extends { signal?: AbortSignal | undefined }, T>(
+    options: O,
+    operation: (options: O & { signal: AbortSignal }) => Promise<T>,
+  ): Promise<T> {
+    if (stop.signal.aborted) throw closed()
+    options.signal?.throwIfAborted()
+    const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
+    const result = operation({ ...options, signal })
+    running.add(result)
+    try {
+      return await result
+    } finally {
+      running.delete(result)
+    }
+  }
+
+  async function checkListed(hex: string): Promise<void> {
+    const refs = await listRefs(context.store, undefined, stop.signal)
+    if (refs.some(({ digest }) => digest === hex)) return
+    throw snapshotError(
+      'SNAPSHOT_NOT_FOUND',
+      `there is no snapshot sha256:${hex} in ${context.store.description}`,
+      {
+        fields: { digest: `sha256:${hex}` },
+      },
+    )
+  }
+
+  function stats(): Stats {
+    const counter = (help: string, value: number) => ({ kind: 'counter' as const, help, value })
+    return {
+      snapshot_backups_total: counter('Snapshots taken.', counts.backups),
+      snapshot_backup_failures_total: counter('Backups that failed.', counts.failures),
+      snapshot_restores_total: counter('Snapshots restored.', counts.restores),
+      snapshot_source_bytes_total: counter('Bytes of the sources of all backups.', counts.readBytes),
+      snapshot_stored_bytes_total: counter('Bytes of packs written.', counts.storedBytes),
+      snapshot_last_backup_timestamp_seconds: {
+        kind: 'gauge',
+        help: 'When the last backup of this process began, in Unix time; 0 for never.',
+        value: counts.lastBackupMs / 1_000,
+      },
+    }
+  }
+
+  async function close(): Promise<void> {
+    stop.abort(closed())
+    await Promise.allSettled(running)
+  }
+
+  function closed(): Error {
+    return snapshotError('REPOSITORY_CLOSED', 'the repository was closed')
+  }
+}
+
+async function list(
+  { store, objects }: Context,
+  { name, tags = {}, signal }: ListOptions,
+): Promise<Snapshot[]> {
+  const snapshots: Snapshot[] = []
+  for (const { digest } of await listRefs(store, name, signal))
+    snapshots.push(snapshotOf(await objects.record(digest, signal), digest))
+  return snapshots.filter((snapshot) =>
+    Object.entries(tags).every(([tag, value]) => snapshot.tags[tag] === value),
+  )
+}
+
+async function readFormat(store: BlobStore): Promise<Format | undefined> {
+  const bytes = await store.get(formatKey)
+  return bytes && decodeFormat(bytes)
+}
+
+/** Of several who make one at the same time, one wins and the others use its format. */
+async function makeFormat(
+  store: BlobStore,
+  { create = true, graceMs = 86_400_000 }: RepositoryOptions,
+): Promise<Format> {
+  if (!create)
+    throw snapshotError('REPOSITORY_NOT_FOUND', `there is no repository in ${store.description}`, {
+      fields: { store: store.description },
+    })
+  const format: Format = {
+    version: formatVersion,
+    minReader: formatVersion,
+    minWriter: formatVersion,
+    graceMs,
+    chunker: defaultSizes,
+    idKeyed: false,
+  }
+  decodeFormat(encodeFormat(format))
+  await store.put(layoutKey, [ociLayout], { ifAbsent: true })
+  const own = await store.put(formatKey, [encodeFormat(format)], { ifAbsent: true })
+  return own ? format : ((await readFormat(store)) ?? format)
+}
+
+function hexOf(snapshot: SnapshotRef): string {
+  const digest = typeof snapshot === 'string' ? snapshot : snapshot?.digest
+  const hex = /^sha256:([0-9a-f]{64})$/.exec(String(digest))?.[1]
+  if (hex === undefined)
+    throw new TypeError(`snapshot must be a snapshot or its sha256:… digest, got ${String(digest)}`)
+  return hex
+}
