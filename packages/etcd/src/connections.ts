@@ -1,6 +1,7 @@
 import { coordinationError } from '@holdfast/coordination'
 import { type Clock, type HoldfastError, isHoldfastError, type Random, withTimeout } from '@holdfast/core'
 import type { Connection } from './connection.ts'
+import { raceInTurn } from './race.ts'
 
 /** The one connection that a store works on, and the next one when it breaks. */
 export interface Connections<C extends Connection> {
@@ -75,48 +76,26 @@ export function createConnections<C extends Connection>(options: ConnectionsOpti
   async function dialAny(): Promise<C> {
     if (live?.broken) first = (endpoints.indexOf(live.endpoint) + 1) % endpoints.length
     const order = endpoints.map((_, index) => endpoints[(first + index) % endpoints.length]!)
-    live = await withTimeout((signal) => race(order, signal), {
+    live = await withTimeout((signal) => firstThatServes(order, signal), {
       timeoutMs,
       signal: closing.signal,
       clock,
       onTimeout: () => unavailable(`no etcd answered at ${endpoints.join(', ')} within ${timeoutMs} ms`),
     })
-    options.onConnected(live)
-    return live
+    const connection = live
+    all.add(connection)
+    connection.onBroken(() => all.delete(connection))
+    options.onConnected(connection)
+    return connection
   }
 
-  /** Dials one after the other, each as soon as the one before failed or kept silent for a while. The first that serves is it. */
-  async function race(order: readonly string[], signal: AbortSignal): Promise<C> {
-    const decided = new AbortController()
-    const stop = AbortSignal.any([signal, decided.signal])
-    const dials: Promise<C>[] = []
-    let winner: C | undefined
+  async function firstThatServes(order: readonly string[], signal: AbortSignal): Promise<C> {
+    const discard = (late: C): void =>
+      late.break(unavailable(`${late.endpoint}: another endpoint was faster`))
     try {
-      for (const endpoint of order) {
-        const failed = new AbortController()
-        const dial = attempt(endpoint)
-        dial.catch(() => failed.abort()) // Looked at below, with all the others.
-        dials.push(dial)
-        await Promise.race([
-          dial.catch(() => undefined),
-          clock.sleep(staggerMs, AbortSignal.any([failed.signal, stop])),
-        ])
-        if (winner || signal.aborted) break
-      }
-      return await Promise.any(dials)
+      return await raceInTurn(order, options.dial, { staggerMs, clock, signal, discard })
     } catch (error) {
-      throw nobody((error as AggregateError).errors)
-    } finally {
-      decided.abort()
-    }
-
-    async function attempt(endpoint: string): Promise<C> {
-      const connection = await options.dial(endpoint, stop)
-      all.add(connection)
-      connection.onBroken(() => all.delete(connection))
-      if (winner || stop.aborted) connection.break(unavailable(`${endpoint}: another endpoint was faster`))
-      winner ??= connection
-      return connection
+      throw error instanceof AggregateError ? nobody(error.errors) : error
     }
   }
 

@@ -1,4 +1,12 @@
-import { type Clock, checkInteger, checkMethods, checkString, type Random, systemClock } from '@holdfast/core'
+import {
+  type Clock,
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkString,
+  type Random,
+  systemClock,
+} from '@holdfast/core'
 
 export interface EtcdStoreOptions {
   /** Members of one cluster: `http://host:port`, or `https://…` for all of them. The port is 2379 where none is named. */
@@ -88,7 +96,7 @@ export function checkOptions(options: EtcdStoreOptions): CheckedOptions {
     },
     watchBufferBytes: checkInteger('watchBufferBytes', watchBufferBytes, { min: 1 }),
     clock: checkMethods('clock', options.clock ?? systemClock, ['now', 'sleep']),
-    random: options.random ?? Math.random,
+    random: checkFunction('random', options.random ?? Math.random),
   }
 }
 
@@ -104,7 +112,8 @@ function checkEndpoints(endpoints: unknown): Endpoint[] {
 function checkEndpoint(option: string, value: unknown): Endpoint {
   const url = checkString(option, value)
   const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.hostname === '' || parsed.username !== '')
+  if (parsed?.username) throw new TypeError(`${option} must not name a user: use auth`)
+  if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.hostname === '')
     throw new TypeError(`${option} must be a URL such as http://127.0.0.1:2379, got ${JSON.stringify(url)}`)
   if (parsed.pathname !== '/' || parsed.search !== '')
     throw new TypeError(`${option} must end after its port, got ${JSON.stringify(url)}`)
