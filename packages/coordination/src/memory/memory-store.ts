@@ -40,7 +40,10 @@ export interface MemoryStoreOptions {
 export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   const clock = checkMethods('clock', options.clock ?? systemClock, ['now', 'sleep'])
   const retainRevisions = checkInteger('retainRevisions', options.retainRevisions ?? 10_000, { min: 1 })
-  const server = createMemoryServer({ clock, retainRevisions })
+  return memoryStoreOn(createMemoryServer({ clock, retainRevisions }))
+}
+
+export function memoryStoreOn(server: MemoryServer): MemoryStore {
   return {
     ...connect(server),
     connect: () => connect(server),

@@ -17,6 +17,9 @@ export interface FeedOptions {
   onEnd: (feed: Feed) => void
 }
 
+/** Entries by key as a consumer last knew them; undefined where it knew none. */
+type Knowledge = Map<string, Entry | undefined>
+
 /**
  * Queues changes; when too many wait, it keeps only what the consumer last knew
  * of each key that changed since, and tells the difference to the present when
@@ -26,15 +29,14 @@ export interface FeedOptions {
 export function createFeed({ maxPending, get, revision, onEnd }: FeedOptions): Feed {
   let pending: ViewChange[] = []
   /** What the consumer knows of the keys that changed since; undefined while it keeps up. */
-  let known: Map<string, Entry | undefined> | undefined
+  let known: Knowledge | undefined
   const feed: Feed = { changes: createPull(take, () => onEnd(feed)), push }
   return feed
 
   function push(change: ViewChange): void {
-    if (known) remember(known, change)
-    else if (pending.push(change) > maxPending) {
-      known = new Map()
-      for (const waiting of pending) remember(known, waiting)
+    pending.push(change)
+    if (known || pending.length > maxPending) {
+      known = remember(known ?? new Map(), pending)
       pending = []
     }
     feed.changes.wake()
@@ -48,11 +50,13 @@ export function createFeed({ maxPending, get, revision, onEnd }: FeedOptions): F
     return { revision: revision(), keys, resync: 'lagged' }
   }
 
-  function remember(knowledge: Map<string, Entry | undefined>, { keys }: ViewChange): void {
-    for (const change of keys) {
-      const { key } = change
-      if (!knowledge.has(key)) knowledge.set(key, change.kind === 'added' ? undefined : change.before)
-      if (knowledge.get(key) === undefined && get(key) === undefined) knowledge.delete(key)
-    }
+  /** Adds what the consumer knew of the keys that changed; forgets those absent both then and now. */
+  function remember(knowledge: Knowledge, changes: readonly ViewChange[]): Knowledge {
+    const keys = changes.flatMap((change) => change.keys)
+    for (const change of keys)
+      if (!knowledge.has(change.key))
+        knowledge.set(change.key, change.kind === 'added' ? undefined : change.before)
+    for (const { key } of keys) if (!knowledge.get(key) && !get(key)) knowledge.delete(key)
+    return knowledge
   }
 }

@@ -2,7 +2,7 @@ import { backoffMs, isHoldfastError } from '@holdfast/core'
 import { coordinationError } from '../errors.ts'
 import type { CoordinationStore, WatchBatch } from '../store.ts'
 import type { ResyncReason, ViewChange } from './change.ts'
-import type { Currency } from './currency.ts'
+import type { Currency, Judgement } from './currency.ts'
 import type { CheckedViewOptions } from './options.ts'
 import type { Reads } from './reads.ts'
 import type { Replica } from './replica.ts'
@@ -80,13 +80,14 @@ export function createFollower(parts: FollowerOptions): Follower {
     signal.throwIfAborted()
     gap = undefined
     const change = replica.adopt(snapshot, reason === 'unopened' ? undefined : reason)
-    currency.restart()
     if (reason !== 'unopened') publish(change)
-    currency.prove(read, snapshot.revision)
+    currency.restart(read, { revision: snapshot.revision, count: snapshot.count })
   }
 
   async function watchOn(signal: AbortSignal): Promise<never> {
-    await using watch = await store.watch(selection, { fromRevision: replica.revision + 1, signal })
+    // Beginning with the revision that is known already, so that a compaction beyond it is told: etcd
+    // serves a watch from the compacted revision itself without its deletions (etcd-io/etcd#18089).
+    await using watch = await store.watch(selection, { fromRevision: replica.revision, signal })
     const end = (): void => void watch.close()
     signal.addEventListener('abort', end, { once: true })
     try {
@@ -104,9 +105,19 @@ export function createFollower(parts: FollowerOptions): Follower {
 
   function receive(batch: WatchBatch): void {
     checkCluster(batch.clusterId)
+    if (batch.revision <= replica.revision) return
+    // That it tells of this revision says that all before it has been told.
+    check(currency.reached(batch.revision - 1, replica.size))
+    if (batch.events.length > 0) currency.show(batch.revision)
     const change = replica.apply(batch)
     if (change) publish(change)
-    currency.reached(replica.revision)
+    check(currency.reached(batch.revision, replica.size))
+  }
+
+  function check(judgement: Judgement): void {
+    if (judgement === 'sound') return
+    gap ??= 'diverged'
+    throw unavailable('the watch left a deletion out')
   }
 
   function checkCluster(clusterId: string): void {

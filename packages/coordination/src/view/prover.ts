@@ -14,8 +14,8 @@ export interface Prover {
   compare(signal: AbortSignal): Promise<void>
   /** Reads now. */
   wake(): void
-  /** A connection began: whatever is missing may be on its way. */
-  trust(): void
+  /** A connection began: whatever is missing may be on its way. Reads now, and after a time that was stale compares all. */
+  reconnected(): void
 }
 
 export interface ProverOptions {
@@ -31,7 +31,7 @@ export interface ProverOptions {
   onCompareFailed: (error: unknown) => void
 }
 
-type Finding = 'proven' | 'behind'
+type Verdict = 'proven' | 'behind'
 
 export function createProver(parts: ProverOptions): Prover {
   const { store, options, replica, currency, reads, distrust } = parts
@@ -39,15 +39,18 @@ export function createProver(parts: ProverOptions): Prover {
   /** A watch that has not told in this time what a read has found is not going to. */
   const graceMs = maxStaleMs / 4
   let nap = new AbortController()
+  let comparePause = new AbortController()
   let suspicion: { generation: number; revision: number; sinceMs: number } | undefined
 
   return {
     prove,
     compare,
     wake: () => nap.abort(),
-    trust() {
+    reconnected() {
       suspicion = undefined
       nap.abort()
+      // Long enough to restore a store from a backup, and for that to overtake the replica's revision.
+      if (parts.isStale()) comparePause.abort()
     },
   }
 
@@ -76,31 +79,33 @@ export function createProver(parts: ProverOptions): Prover {
   }
 
   /**
-   * One small linearizable read: is there a newer put, and are there as many keys?
+   * One small linearizable read: is there a newer put, and how many keys are there?
    *
    * No newer put and the same count mean the same content: a deletion lowers the count, and
    * only a put, which would be newer, could raise it again.
    */
-  async function probe(signal: AbortSignal): Promise<Finding> {
+  async function probe(signal: AbortSignal): Promise<Verdict> {
     const { generation, revision, size } = replica
     const read = reads.begin()
-    const found = await store.range(selection, { minModRevision: revision + 1, limit: 1, signal })
-    if (replica.generation !== generation) return 'proven'
-    if (found.clusterId !== replica.clusterId) return doubt('replaced')
-    if (found.revision < revision) return doubt('rolled-back')
-    const isSame = found.count === size && !found.entries.some((entry) => entry.modRevision > revision)
-    if (isSame && replica.revision === revision) {
-      suspicion = undefined
-      currency.prove(read, found.revision)
-      return 'proven'
+    currency.begin(revision, size)
+    try {
+      const found = await store.range(selection, { minModRevision: revision + 1, limit: 1, signal })
+      // A snapshot was taken meanwhile, which is a proof as good.
+      if (replica.generation !== generation) return 'proven'
+      if (found.clusterId !== replica.clusterId) return doubt('replaced')
+      if (found.revision < revision) return doubt('rolled-back')
+      const unchanged = found.count === size && found.entries.every((entry) => entry.modRevision <= revision)
+      if (unchanged && replica.revision === revision) currency.same(read, found)
+      else if (currency.found(read, found) === 'diverged') return doubt('diverged')
+    } finally {
+      currency.end()
     }
-    currency.expect(read, found.revision)
-    currency.reached(replica.revision)
-    if (currency.proven.number >= read.number) return 'proven'
-    return isStuck() ? doubt('diverged') : 'behind'
+    if (currency.proven.number < read.number) return isStuck() ? doubt('diverged') : 'behind'
+    suspicion = undefined
+    return 'proven'
   }
 
-  function doubt(reason: ResyncReason): Finding {
+  function doubt(reason: ResyncReason): Verdict {
     suspicion = undefined
     distrust(reason)
     return 'behind'
@@ -117,9 +122,12 @@ export function createProver(parts: ProverOptions): Prover {
   }
 
   async function compare(stop: AbortSignal): Promise<void> {
-    while (!stop.aborted) {
-      await clock.sleep(antiEntropyMs * (0.75 + 0.5 * random()), stop)
-      if (!stop.aborted) await compareAll(stop).catch(parts.onCompareFailed)
+    stop.addEventListener('abort', () => comparePause.abort(), { once: true })
+    for (;;) {
+      await clock.sleep(antiEntropyMs * (0.75 + 0.5 * random()), comparePause.signal)
+      if (stop.aborted) return
+      comparePause = new AbortController()
+      await compareAll(stop).catch(parts.onCompareFailed)
     }
   }
 

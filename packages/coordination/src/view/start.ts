@@ -120,7 +120,7 @@ export function startView(store: CoordinationStore, options: CheckedViewOptions)
 
   function onConnected(): void {
     isTold = false
-    if (isOpen) prover.trust()
+    if (isOpen) prover.reconnected()
     else open()
     events.emit('connected')
   }
