@@ -1,1 +1,15 @@
-export {}
+export { type UplinkErrorCode, uplinkError } from './errors.ts'
+export { jsonArray, type Message, ndjson, type WireFormat } from './format.ts'
+export type {
+  BatchLimits,
+  CircuitOptions,
+  Headers,
+  Rate,
+  TlsFiles,
+  Uplink,
+  UplinkEvents,
+  UplinkJob,
+  UplinkOptions,
+  UplinkQueue,
+} from './types.ts'
+export { startUplink } from './uplink.ts'

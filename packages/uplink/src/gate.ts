@@ -1,0 +1,87 @@
+import type { Clock, Events } from '@holdfast/core'
+import {
+  type Circuit,
+  type CircuitLimits,
+  closedCircuit,
+  onCancel,
+  onFailure,
+  onSend,
+  onSuccess,
+  waitMs,
+} from './circuit.ts'
+import { type Bucket, fullBucket, takeTokens, tokensInMs } from './rate.ts'
+import type { Rate, UplinkEvents } from './types.ts'
+
+/** Where every request waits for its turn: circuit, Retry-After and rate, shared by all workers. */
+export interface Gate {
+  /** Resolves when a request with so many messages may be sent; rejects with the signal's reason. Each entry is followed by one of the three below. */
+  enter(messages: number, signal: AbortSignal): Promise<void>
+  succeeded(): void
+  failed(error: unknown): void
+  /** We cut it ourselves. */
+  cancelled(): void
+  /** Nobody enters for so many milliseconds. */
+  hold(ms: number): void
+  readonly state: Circuit['state']
+}
+
+export function createGate(options: {
+  circuit: CircuitLimits
+  rate: Rate | undefined
+  clock: Clock
+  events: Events<UplinkEvents>
+}): Gate {
+  const { circuit: limits, rate, clock, events } = options
+  let circuit = closedCircuit
+  let heldUntil = Number.NEGATIVE_INFINITY
+  let bucket: Bucket | undefined = rate && fullBucket(rate, clock.now())
+  let changed = new AbortController()
+
+  return {
+    enter,
+    succeeded() {
+      const wasClosed = circuit.state === 'closed'
+      change(onSuccess())
+      if (!wasClosed) events.emit('recovered')
+    },
+    failed(error) {
+      const before = circuit.state
+      const next = onFailure(circuit, clock.now(), limits)
+      change(next)
+      if (next.state === 'open' && before !== 'open')
+        events.emit('opened', { failures: next.failures, openMs: next.openMs, error })
+    },
+    cancelled: () => change(onCancel(circuit, clock.now())),
+    hold(ms) {
+      heldUntil = Math.max(heldUntil, clock.now() + ms)
+    },
+    get state() {
+      return circuit.state
+    },
+  }
+
+  async function enter(messages: number, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted()
+      const ms = turnInMs(messages)
+      if (ms <= 0) break
+      await clock.sleep(ms, AbortSignal.any([signal, changed.signal]))
+    }
+    if (rate && bucket) bucket = takeTokens(bucket, messages, rate, clock.now())
+    if (circuit.state === 'open') events.emit('halfOpened')
+    circuit = onSend(circuit)
+  }
+
+  function turnInMs(messages: number): number {
+    const now = clock.now()
+    const rateMs = rate && bucket ? tokensInMs(bucket, messages, rate, now) : 0
+    return Math.max(waitMs(circuit, now), heldUntil - now, rateMs)
+  }
+
+  /** Wakes who waits, to look again. */
+  function change(next: Circuit): void {
+    circuit = next
+    changed.abort()
+    changed = new AbortController()
+  }
+}

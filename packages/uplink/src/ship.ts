@@ -1,0 +1,140 @@
+import { type Events, type FailedAttempt, isHoldfastError, retry } from '@holdfast/core'
+import { halves, type Parcel } from './batch.ts'
+import { uplinkError } from './errors.ts'
+import type { Gate } from './gate.ts'
+import type { Hand } from './hand.ts'
+import type { Settings } from './options.ts'
+import type { Posted } from './post.ts'
+import type { UplinkEvents } from './types.ts'
+import { type Answer, detailOf, fateOf, partialVerdicts, retryAfterMs, type Verdict } from './verdict.ts'
+
+export interface Shipping<T> {
+  readonly settings: Settings<T>
+  readonly hand: Hand<T>
+  readonly gate: Gate
+  readonly events: Events<UplinkEvents>
+  /** Aborts at the stop: what is not settled then stays in hand. */
+  readonly signal: AbortSignal
+  post(parcels: readonly Parcel<T>[]): Promise<Posted>
+}
+
+/**
+ * Sends parcels until each one is accepted or refused, however long that takes.
+ *
+ * A whole batch that is refused is sent again in halves, down to the message
+ * that is to blame. Rejects only with the signal's reason.
+ */
+export async function ship<T>(parcels: readonly Parcel<T>[], shipping: Shipping<T>): Promise<void> {
+  const { settings, hand, events, signal } = shipping
+  let left = parcels
+  const refused = await retry(attempt, {
+    attempts: Number.POSITIVE_INFINITY,
+    backoff: settings.backoff,
+    clock: settings.clock,
+    random: settings.random,
+    signal,
+    shouldRetry: () => true,
+    pauseMs: ({ error, pauseMs }) => Math.max(pauseMs, askedPauseMs(error)),
+    onRetry: ({ error, attempt: nth, pauseMs }: FailedAttempt) =>
+      events.emit('retried', { messages: left.length, attempt: nth, pauseMs, error }),
+  })
+  if (!refused) return
+  if (left.length === 1) return bury(left[0]!, refused)
+  events.emit('split', { messages: left.length, status: refused.status })
+  for (const half of halves(left)) await ship(half, shipping)
+
+  /** Resolves to the verdict where all that is left was refused as one. */
+  async function attempt(): Promise<Verdict | undefined> {
+    left = left.filter(({ job }) => hand.has(job))
+    if (left.length === 0) return undefined
+    const began = settings.clock.now()
+    const { answer, bytes } = await sendLeft()
+    const verdicts = partialVerdicts(answer, settings.refuses)
+    if (verdicts === 'bad') throw judged(badAnswer(answer))
+    const whole: Verdict = {
+      ...answer,
+      fate: fateOf(answer.status, settings.refuses),
+      detail: detailOf(answer.body),
+    }
+    if (!verdicts && whole.fate === 'again') throw judged(notAccepted(answer, left.length))
+    shipping.gate.succeeded()
+    if (!verdicts && whole.fate === 'refused') return whole
+    const verdictOf = (parcel: Parcel<T>): Verdict =>
+      verdicts ? (verdicts.get(parcel.job.id) ?? unnamed) : whole
+    await settle(verdictOf, bytes, settings.clock.now() - began)
+    if (left.length > 0) throw notAccepted(answer, left.length)
+    return undefined
+  }
+
+  async function sendLeft(): Promise<Posted> {
+    await shipping.gate.enter(left.length, signal)
+    try {
+      return await shipping.post(left)
+    } catch (error) {
+      if (signal.aborted) shipping.gate.cancelled()
+      else shipping.gate.failed(error)
+      throw error
+    }
+  }
+
+  /** Tells the gate of an answer that speaks of the collector, not of the messages. */
+  function judged(error: Error): Error {
+    const status = isHoldfastError(error) ? error.fields['status'] : undefined
+    if (status === 429) shipping.gate.succeeded()
+    else shipping.gate.failed(error)
+    shipping.gate.hold(askedPauseMs(error))
+    return error
+  }
+
+  async function settle(
+    verdictOf: (parcel: Parcel<T>) => Verdict,
+    bytes: number,
+    durationMs: number,
+  ): Promise<void> {
+    const fates = left.map((parcel) => ({ parcel, verdict: verdictOf(parcel) }))
+    left = fates.filter(({ verdict }) => verdict.fate === 'again').map(({ parcel }) => parcel)
+    const settled = await Promise.all(
+      fates.map(async ({ parcel, verdict }) => {
+        if (verdict.fate === 'refused') await bury(parcel, verdict)
+        return verdict.fate === 'accepted' && hand.ack(parcel.job)
+      }),
+    )
+    const messages = settled.filter(Boolean).length
+    if (messages > 0) events.emit('shipped', { messages, bytes, durationMs })
+  }
+
+  async function bury({ job }: Parcel<T>, { status, detail }: Verdict): Promise<void> {
+    const error = uplinkError(
+      'UPLINK_REFUSED',
+      `The collector refused message ${job.id} with ${status}: ${detail}`,
+      {
+        fields: { id: job.id, status, answer: detail },
+      },
+    )
+    if (await hand.bury(job, error)) events.emit('refused', { id: job.id, status, error })
+  }
+
+  function notAccepted(answer: Answer, messages: number): Error {
+    const { host } = settings.url
+    const afterMs = retryAfterMs(answer, settings.clock.wall())
+    const pauseMs = Math.min(afterMs ?? 0, settings.maxRetryAfterMs)
+    return uplinkError(
+      'UPLINK_NOT_ACCEPTED',
+      `${host} did not accept ${messages} messages, with ${answer.status}: ${detailOf(answer.body)}; they are sent again`,
+      { fields: { host, status: answer.status, retryAfterMs: pauseMs } },
+    )
+  }
+}
+
+/** A message that a partial answer does not name was not accepted. */
+const unnamed: Verdict = { fate: 'again', status: 207, detail: '' }
+
+function badAnswer({ status }: Answer): Error {
+  const message = `The collector answered ${status} without results that can be read; the batch is sent again`
+  return uplinkError('UPLINK_BAD_ANSWER', message, { fields: { status } })
+}
+
+function askedPauseMs(error: unknown): number {
+  const asked = isHoldfastError(error, 'UPLINK_NOT_ACCEPTED') ? error.fields['retryAfterMs'] : 0
+  return typeof asked === 'number' ? asked : 0
+}
