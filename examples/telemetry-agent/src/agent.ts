@@ -45,7 +45,7 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
       openConfig({
         schema: settingsSchema,
         sources: [fileSource(options.configFile)],
-        lastKnownGood: join(stateFolder, 'config'),
+        lastKnownGood: join(stateFolder, 'agent', 'config'),
       }),
     )
     .unit('queue', [], () => openQueue<TelemetryRecord>(join(stateFolder, 'queue')))
@@ -59,7 +59,7 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
     .unit('store', [], () => openStore())
     .unit('session', ['store'], ({ store }) => openSession(store, { ttlMs: 5_000 }))
     .unit('registration', ['session', 'probes'], async ({ session, probes }) => {
-      const incarnation = await nextIncarnation(stateFolder)
+      const incarnation = await nextIncarnation(join(stateFolder, 'agent'))
       return register(
         session,
         { service: 'telemetry-agent', id: instance, incarnation },
@@ -86,7 +86,7 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
     .unit('log', ['queue', 'config'], ({ queue, config }) =>
       startLogTail({
         path: options.logFile,
-        positionFile: join(stateFolder, 'log-position.json'),
+        positionFile: join(stateFolder, 'agent', 'log-position.json'),
         paused: () => config.value.paused,
         accept: (body, key) =>
           queue.enqueue(

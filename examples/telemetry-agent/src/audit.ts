@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { Received } from './collector.ts'
 
 /** What was promised, read from the disk, against what arrived, read from the collector. */
@@ -33,6 +34,25 @@ export async function logObservations(logFile: string): Promise<string[]> {
 
 async function ledgerObservations(ledger: string): Promise<string[]> {
   return (await readFile(ledger, 'utf8')).split('\n').filter((line) => line !== '')
+}
+
+/** The SHA-256 of every file below a folder, by its path in it. */
+export async function digests(folder: string): Promise<ReadonlyMap<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+  const hashed = files.map(
+    async (file) =>
+      [
+        relative(folder, file),
+        createHash('sha256')
+          .update(await readFile(file))
+          .digest('hex'),
+      ] as const,
+  )
+  return new Map(await Promise.all(hashed))
 }
 
 /** The bytes of all files below a folder, as the disk has them. */

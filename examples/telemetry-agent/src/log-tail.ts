@@ -1,4 +1,5 @@
-import { open, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { type Clock, type Running, systemClock } from '@holdfast/core'
 
 export interface LogTailOptions {
@@ -31,6 +32,7 @@ interface Position {
 export async function startLogTail(options: LogTailOptions): Promise<Running> {
   const { path, positionFile, accept, paused = () => false, pollMs = 100, clock = systemClock } = options
   const stop = new AbortController()
+  await mkdir(dirname(positionFile), { recursive: true })
   let position = await readPosition(positionFile)
   const exited = follow()
   return { exited, close, [Symbol.asyncDispose]: close }

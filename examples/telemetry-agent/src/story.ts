@@ -1,9 +1,10 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { directory, folderStore, levelDb, openRepository } from '@holdfast/snapshot'
 import { createAgentHost, type Ended, until } from './agent-host.ts'
 import { startApplication } from './application.ts'
-import { audit, bytesBelow } from './audit.ts'
+import { audit, bytesBelow, digests } from './audit.ts'
 import { type Collector, startCollector } from './collector.ts'
 import type { Beat } from './record.ts'
 import type { RegistrationObserver } from './registration-observer.ts'
@@ -150,9 +151,7 @@ export async function tellStory({ folder, narrator, etcd }: StoryOptions): Promi
     await quiesce()
     const repository = await openRepository(folderStore(files.repository))
     const queue = await repository.backup(levelDb(join(files.state, 'queue')), { name: `${instance}/queue` })
-    const rest = await repository.backup(directory(files.state, { exclude: ['queue'] }), {
-      name: `${instance}/state`,
-    })
+    const rest = await repository.backup(directory(join(files.state, 'agent')), { name: `${instance}/agent` })
     done(
       `${queue.bytes + rest.bytes} bytes in ${queue.files + rest.files} files, while the agent had them open`,
     )
@@ -164,21 +163,20 @@ export async function tellStory({ folder, narrator, etcd }: StoryOptions): Promi
   async function destroyAndRestore(): Promise<void> {
     const done = narrator.step('stop, destroy, restore, verify')
     await stop()
+    const before = await digests(join(files.state, 'agent'))
     await rm(files.state, { recursive: true })
     const repository = await openRepository(folderStore(files.repository))
-    const snapshots = await repository.list()
-    const reports = await Promise.all(snapshots.map((one) => repository.verify(one, { level: 'data' })))
-    for (const [name, target] of [
-      ['state', files.state],
-      ['queue', join(files.state, 'queue')],
-    ] as const) {
-      const one = snapshots.find((candidate) => candidate.name === `${instance}/${name}`)
-      if (!one) throw new Error(`the repository holds no snapshot of ${name}`)
-      await repository.restore(one, target)
+    let promised = 0
+    for (const part of ['queue', 'agent']) {
+      const [latest] = (await repository.list({ name: `${instance}/${part}` })).reverse()
+      if (!latest) throw new Error(`the repository holds no snapshot of ${part}`)
+      await repository.verify(latest, { level: 'data' })
+      await repository.restore(latest, join(files.state, part))
+      promised += latest.bytes
     }
     counts.restoredBytes = await bytesBelow(files.state)
-    const promised = snapshots.reduce((sum, { bytes }) => sum + bytes, 0)
-    counts.verified = reports.every(({ ok }) => ok) && counts.restoredBytes === promised
+    const same = isDeepStrictEqual(await digests(join(files.state, 'agent')), before)
+    counts.verified = same && counts.restoredBytes === promised
     done(`${counts.restoredBytes} bytes, every chunk checked by SHA-256`)
   }
 
