@@ -1,12 +1,13 @@
-import { type Comparison, type Entry, openView, type Transaction, type View } from '@holdfast/coordination'
-import { backoffMs } from '@holdfast/core'
+import { type Comparison, openView, type Transaction, type View } from '@holdfast/coordination'
+import { backoffMs, retry } from '@holdfast/core'
 import { leaseError } from '../errors.ts'
 import { createGate } from '../session/gate.ts'
 import type { SessionParts } from '../session/parts.ts'
 import type { Tenure } from '../session/tenure.ts'
+import { encodeCandidate, firstOf, leftMark } from './candidate.ts'
 
 /**
- * One key in a queue of candidates; the lowest create revision is the holder: the lock recipe of
+ * One key in a line of candidates; the lowest create revision is the holder: the lock recipe of
  * P. Hunt et al., "ZooKeeper" (USENIX ATC 2010), on etcd's revisions.
  */
 export interface Candidacy {
@@ -18,13 +19,14 @@ export interface Candidacy {
   isHeld(): boolean
   /** Adds to what a transaction compares that we are still the holder. */
   guard(transaction: Transaction): Transaction
-  /** Leaves the queue; resolves when the store knows, or the lease is over and does it. */
+  /** Leaves the line; resolves when the store knows, or the lease is over and does it. */
   resign(): Promise<void>
 }
 
 export interface Candidate {
   /** Of all candidates. */
   readonly prefix: string
+  /** What others may read about this one. */
   readonly value: string
 }
 
@@ -34,69 +36,78 @@ export async function campaign(
   candidate: Candidate,
   signal: AbortSignal,
 ): Promise<Candidacy> {
-  const number = parts.nextNumber()
-  for (let failures = 0; ; ) {
+  for (let failures = 1; ; failures += 1) {
     const tenure = await parts.nextHeld(signal)
-    const entering = { ...candidate, key: `${candidate.prefix}${tenure.leaseId}-${number}` }
     try {
-      return await win(parts, entering, tenure, signal)
+      return await win(parts, candidate, tenure, signal)
     } catch (error) {
       signal.throwIfAborted()
       parts.closing.throwIfAborted()
-      failures = tenure.signal.aborted ? 1 : failures + 1
       if (!tenure.signal.aborted) parts.fail(error, 'campaign')
       await parts.clock.sleep(backoffMs(parts.backoff, failures, parts.random), signal)
     }
   }
 }
 
-interface Entering extends Candidate {
-  readonly key: string
-}
-
+/** Holds its place in the line until the tenure is over, the key is gone, or we are the first. */
 async function win(
   parts: SessionParts,
-  { prefix, key, value }: Entering,
+  { prefix, value }: Candidate,
   tenure: Tenure,
   aborted: AbortSignal,
 ): Promise<Candidacy> {
-  const { store, clock, random } = parts
+  const { store, clock, random, backoff } = parts
   const { leaseId } = tenure
+  const key = `${prefix}${leaseId}-${parts.nextNumber()}`
   const lost = new AbortController()
   const over = AbortSignal.any([tenure.signal, lost.signal])
   const waiting = AbortSignal.any([over, aborted])
   const moved = createGate()
   let token = 0
+  let entries = 0
   let view: View | undefined
   try {
-    token = await enter()
-    view = await openView(store, { prefix, maxStaleMs: 60_000, clock, random, signal: waiting })
+    token = await persist(enter)
+    view = await persist(() =>
+      openView(store, { prefix, maxStaleMs: 60_000, clock, random, signal: waiting }),
+    )
     view.on('changed', look)
     look()
     while (!isFirst(view)) {
       waiting.throwIfAborted()
       await moved.wait(waiting)
     }
-    await confirm()
-    return { key, token, signal: over, isHeld, guard, resign }
+    await persist(confirm)
+    return { key, token, signal: over, isHeld, guard, resign: leave }
   } catch (error) {
+    // In the background: who gives up does not wait for the store.
     void leave()
     throw error
   }
 
+  function persist<T>(step: () => Promise<T>): Promise<T> {
+    return retry(step, {
+      attempts: Number.POSITIVE_INFINITY,
+      onRetry: ({ error }) => parts.fail(error, 'campaign'),
+      ...{ signal: waiting, backoff, clock, random },
+    })
+  }
+
   /** A repeated attempt whose first answer was lost finds its own key: nobody else has our lease. */
   async function enter(): Promise<number> {
-    const { succeeded, revision, outcomes } = await parts.transact(tenure, {
+    entries += 1
+    const put: Transaction = {
       when: [{ key, target: 'createRevision', is: '=', to: 0 }],
-      then: [{ kind: 'put', key, value: Buffer.from(value), leaseId }],
+      then: [{ kind: 'put', key, value: encodeCandidate(value), leaseId }],
       else: [{ kind: 'range', at: { key } }],
-    })
+    }
+    const { succeeded, revision, outcomes } = await parts.transact(tenure, put, waiting)
     const [standing] = outcomes
     return succeeded || standing?.kind !== 'range' ? revision : (standing.entries[0]?.createRevision ?? 0)
   }
 
   function look(): void {
-    if (view && view.get(key)?.createRevision !== token) lost.abort(gone(key, token))
+    if (view?.get(key)?.modRevision !== token) lost.abort(gone(key, token))
     moved.open()
   }
 
@@ -105,18 +116,17 @@ async function win(
   }
 
   async function confirm(): Promise<void> {
-    const { succeeded, outcomes } = await parts.transact(tenure, {
-      when: [stands()],
-      then: [{ kind: 'range', at: { prefix } }],
-    })
-    const [read] = outcomes
-    const first = read?.kind === 'range' ? firstOf(read.entries) : undefined
+    const read: Transaction = { when: [stands()], then: [{ kind: 'range', at: { prefix } }] }
+    const { succeeded, outcomes } = await parts.transact(tenure, read, waiting)
+    const [found] = outcomes
+    const first = found?.kind === 'range' ? firstOf(found.entries) : undefined
     waiting.throwIfAborted()
-    if (!succeeded || first?.key !== key || !tenure.isHeld()) throw gone(key, token)
+    if (!succeeded || first?.key !== key || !tenure.isHeld()) throw gone(key, token, false)
   }
 
+  /** The key is written once: a second write is the mark of having left. */
   function stands(): Comparison {
-    return { key, target: 'createRevision', is: '=', to: token }
+    return { key, target: 'modRevision', is: '=', to: token }
   }
 
   function isHeld(): boolean {
@@ -127,39 +137,27 @@ async function win(
     return { ...transaction, when: [stands(), ...(transaction.when ?? [])] }
   }
 
-  async function resign(): Promise<void> {
-    await leave()
-  }
-
   async function leave(): Promise<void> {
-    await view?.close()
+    const closed = view?.close()
+    // A request that was not answered may still be on its way: a mark in the key's place makes it fail.
+    const last: Transaction =
+      token === 0 || entries > 1
+        ? { then: [{ kind: 'put', key, value: leftMark, leaseId }] }
+        : { when: [stands()], then: [{ kind: 'delete', at: { key } }] }
     for (let failures = 1; !tenure.signal.aborted; failures += 1) {
       try {
-        await parts.transact(tenure, { then: [{ kind: 'delete', at: { key } }] })
-        return
+        await parts.transact(tenure, last)
+        break
       } catch (error) {
-        if (tenure.signal.aborted) return
-        parts.fail(error, 'campaign')
-        await clock.sleep(backoffMs(parts.backoff, failures, random), tenure.signal)
+        if (!tenure.signal.aborted) parts.fail(error, 'campaign')
+        await clock.sleep(backoffMs(backoff, failures, random), tenure.signal)
       }
     }
+    await closed
   }
 }
 
-/** Whose turn it is: the lowest create revision. */
-export function firstOf(entries: readonly Entry[]): Entry | undefined {
-  return entries.reduce<Entry | undefined>(
-    (first, entry) => (first && first.createRevision < entry.createRevision ? first : entry),
-    undefined,
-  )
-}
-
-function gone(key: string, token: number): Error {
-  return leaseError(
-    'TERM_LOST',
-    `the candidate's key ${key} of revision ${token} is gone: stop what stands on it`,
-    {
-      fields: { key, token },
-    },
-  )
+function gone(key: string, token: number, retryable = true): Error {
+  const message = `the candidate's key ${key} of revision ${token} is gone: stop what stands on it`
+  return leaseError('TERM_LOST', message, { retryable, fields: { key, token } })
 }

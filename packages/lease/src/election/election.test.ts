@@ -4,6 +4,7 @@ import {
   createMemoryStore,
   type MemoryStore,
 } from '@holdfast/coordination'
+import { withFaults } from '@holdfast/coordination/testing'
 import { createFakeClock, createSeededRandom, type FakeClock } from '@holdfast/core/testing'
 import { expect, test } from 'vitest'
 import { openSession, type Session } from '../session/session.ts'
@@ -145,6 +146,38 @@ test('a candidacy whose answer was lost is found again, and is one candidacy', a
   )
   await clock.advance(1_000)
   expect([a.isLeader(), (await memory.range({ prefix: 'elections/' })).count]).toEqual([true, 1])
+  await end()
+})
+
+test("a candidacy that was given up and arrives late stands in nobody's way", async () => {
+  const { clock, memory, log, open, stand, end } = setUp()
+  const store = withFaults(memory, { clock, deadlineMs: 1_000 })
+  const session = await open(store)
+  store.delay({ minMs: 3_000, maxMs: 3_000 })
+  const late = stand(session, 'late')
+  await clock.advance(500)
+  const closing = late.close()
+  store.heal()
+  await clock.advance(100)
+  await closing
+  const other = stand(await open(), 'other')
+  await clock.advance(20_000)
+  expect([log, other.isLeader(), session.epoch]).toEqual([['other leads'], true, 1])
+  await end()
+})
+
+test('a guard of a resigned term is refused, however it left', async () => {
+  const { clock, memory, open, stand, end } = setUp()
+  const store = withFaults(memory, { clock })
+  const session = await open(store)
+  store.loseNext('answer', 'transact')
+  const a = stand(session, 'a')
+  await clock.advance(10_000)
+  const { guard } = a.term!
+  const write = { then: [{ kind: 'put', key: 'x', value: Buffer.from('1') }] } as const
+  expect((await memory.transact(guard(write))).succeeded).toBe(true)
+  await a.close()
+  expect((await memory.transact(guard(write))).succeeded).toBe(false)
   await end()
 })
 

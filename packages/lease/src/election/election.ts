@@ -12,7 +12,8 @@ import { leaseError } from '../errors.ts'
 import { checkName } from '../registration/registration.ts'
 import { sessionParts } from '../session/parts.ts'
 import type { Session } from '../session/session.ts'
-import { type Candidacy, campaign, firstOf } from './candidacy.ts'
+import { type Candidacy, campaign } from './candidacy.ts'
+import { decodeCandidate, firstOf } from './candidate.ts'
 
 /** The time for which this process leads. */
 export interface Term {
@@ -180,7 +181,7 @@ export interface Leader {
 export async function readLeader(store: CoordinationStore, name: string): Promise<Leader | undefined> {
   const { entries } = await store.range({ prefix: electionPrefix(name) })
   const first = firstOf(entries)
-  return first && { token: first.createRevision, value: Buffer.from(first.value).toString() }
+  return first && { token: first.createRevision, value: decodeCandidate(first.value) }
 }
 
 function electionPrefix(name: string): string {

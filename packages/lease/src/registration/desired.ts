@@ -10,9 +10,11 @@ export interface Desired {
   seen: Entry | undefined
   /** Whether `seen` is more than a guess. */
   isKnown: boolean
+  /** A lease with which a put that nobody answered may still arrive, and find the key free. */
+  unansweredWith: string | undefined
   /** Whether it ever was ours: then a stranger there has superseded us, else we never had it. */
   wasOurs: boolean
-  readonly owner: Owner
+  owner: Owner
   readonly waiting: Set<Waiter>
 }
 
@@ -30,7 +32,15 @@ interface Waiter {
 }
 
 export function createDesired(wish: Wish, owner: Owner): Desired {
-  return { wish, owner, seen: undefined, isKnown: false, wasOurs: false, waiting: new Set() }
+  return {
+    wish,
+    owner,
+    seen: undefined,
+    isKnown: false,
+    unansweredWith: undefined,
+    wasOurs: false,
+    waiting: new Set(),
+  }
 }
 
 /** Resolves when the present wish, or a later one, stands in the store. Rejects when that never will be, and with the signal's reason. */

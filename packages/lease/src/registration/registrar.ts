@@ -40,14 +40,16 @@ export function createRegistrar(parts: SessionParts): Registrar {
 
   async function add(wish: Wish, told: Owner, signal?: AbortSignal): Promise<void> {
     closing.throwIfAborted()
-    if (desired.has(wish.key))
+    const standing = desired.get(wish.key)
+    if (standing?.wish.value)
       throw leaseError('REGISTRATION_CONFLICT', `${wish.key} is registered by this session already`, {
         fields: { key: wish.key },
         retryable: false,
       })
-    const item = createDesired(wish, told)
+    const item = standing ?? createDesired(wish, told)
     desired.set(wish.key, item)
-    touch(item)
+    Object.assign(item, { owner: told, wasOurs: false })
+    want(item, wish)
     try {
       await confirmed(item, signal)
     } catch (error) {
@@ -78,7 +80,7 @@ export function createRegistrar(parts: SessionParts): Registrar {
       touch(item)
     }
     while (flushing && tenure.isHeld()) await clean.wait(tenure.signal)
-    return desired.size
+    return wanted()
   }
 
   function touch(item: Desired): void {
@@ -108,11 +110,18 @@ export function createRegistrar(parts: SessionParts): Registrar {
         oneByOne &&= dirty.size > 0
       } catch (error) {
         for (const item of batch) dirty.add(item)
+        noteUnanswered(error, batch, tenure)
         failures += 1
         refused(error, batch)
         await clock.sleep(backoffMs(backoff, failures, random), closing)
       }
     }
+  }
+
+  /** A put that found nobody home may still be on its way. */
+  function noteUnanswered(error: unknown, batch: readonly Desired[], { leaseId }: Tenure): void {
+    if (isHoldfastError(error) && !error.retryable) return
+    for (const item of batch) if (!item.seen && item.wish.value) item.unansweredWith = leaseId
   }
 
   function unlessClosing(error: unknown): undefined {
@@ -161,15 +170,22 @@ export function createRegistrar(parts: SessionParts): Registrar {
   function settle(item: Desired, wish: Wish): void {
     confirm(item, wish)
     if (item.wish !== wish) dirty.add(item)
-    else if (wish.value === undefined) forget(item)
+    else if (wish.value === undefined) letGo(item)
   }
 
   /** A stranger stands there whom we must not replace: for good, so nobody plays ping-pong. */
   function yieldTo(item: Desired): void {
     const { wish, seen, wasOurs } = item
-    forget(item)
+    item.wish = { ...wish, value: undefined }
+    letGo(item)
     giveUp(item, conflict(wish, seen))
     if (wasOurs) item.owner.onForeign()
+  }
+
+  /** While a put of ours may still arrive there, the key is watched, so that it does not stay. */
+  function letGo(item: Desired): void {
+    if (item.unansweredWith === parts.tenure().leaseId) ownKeys.watch(item.wish.key)
+    else forget(item)
   }
 
   function forget(item: Desired): void {
@@ -204,6 +220,12 @@ export function createRegistrar(parts: SessionParts): Registrar {
     touch(item)
   }
 
+  function wanted(): number {
+    let count = 0
+    for (const { wish } of desired.values()) if (wish.value) count += 1
+    return count
+  }
+
   async function close(): Promise<void> {
     for (const item of desired.values()) {
       giveUp(item, closing.reason)
@@ -214,7 +236,7 @@ export function createRegistrar(parts: SessionParts): Registrar {
 
   function stats(): Stats {
     return {
-      lease_registrations: { kind: 'gauge', help: 'Registrations wanted', value: desired.size },
+      lease_registrations: { kind: 'gauge', help: 'Registrations wanted', value: wanted() },
       lease_registrations_pending: {
         kind: 'gauge',
         help: 'Registrations that do not stand yet as wanted',

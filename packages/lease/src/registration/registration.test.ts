@@ -4,6 +4,7 @@ import {
   createMemoryStore,
   type Entry,
 } from '@holdfast/coordination'
+import { withFaults } from '@holdfast/coordination/testing'
 import { createFakeClock, createSeededRandom } from '@holdfast/core/testing'
 import { expect, test } from 'vitest'
 import { openSession, type Session } from '../session/session.ts'
@@ -282,6 +283,29 @@ test('registering that is aborted leaves nothing behind, even where the store ha
   expect(await stored(memory)).toBeDefined()
   await clock.advance(100)
   expect(await stored(memory)).toBeUndefined()
+  await mine.close()
+  await memory.close()
+})
+
+test('a put that arrives after the withdrawal does not stay', async () => {
+  const { memory, session } = setUp()
+  const store = withFaults(memory, { clock, deadlineMs: 1_000 })
+  const mine = await session(store)
+  store.delay({ minMs: 3_000, maxMs: 3_000 })
+  const stop = new AbortController()
+  const registering = register(mine, edge(), 1, { signal: stop.signal }).catch((error: unknown) => error)
+  await clock.advance(1_500)
+  store.heal()
+  stop.abort(new Error('enough'))
+  await registering
+  await clock.advance(1_000)
+  expect(await stored(memory)).toBeUndefined()
+  await clock.advance(10_000)
+  // Two attempts arrived, and were undone.
+  const { revision } = await memory.range({ key })
+  expect([await stored(memory), revision, mine.epoch]).toEqual([undefined, 5, 1])
+  const again = await register(mine, edge(), 2)
+  expect([again.status, await metadataIn(memory)]).toEqual(['registered', 2])
   await mine.close()
   await memory.close()
 })

@@ -19,8 +19,8 @@ export interface SessionParts extends CheckedSessionOptions {
   tenure(): Tenure
   /** The current epoch, or the next one that is held. Rejects with the signal's reason or `SESSION_CLOSED`. */
   nextHeld(signal: AbortSignal): Promise<Tenure>
-  /** A transaction within an epoch, bounded in time. A lease that the store no longer has ends the epoch. */
-  transact(tenure: Tenure, transaction: Transaction): Promise<TransactionResult>
+  /** A transaction within an epoch, bounded in time. A lease that the store no longer has ends the epoch. A `signal` of the caller's must end with the epoch's. */
+  transact(tenure: Tenure, transaction: Transaction, signal?: AbortSignal): Promise<TransactionResult>
   /** Rises with each call. */
   nextNumber(): number
   isClosed(): boolean

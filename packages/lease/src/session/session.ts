@@ -228,9 +228,13 @@ export async function openSession(store: CoordinationStore, options: SessionOpti
     return tenure
   }
 
-  async function transact(within: Tenure, transaction: Transaction): Promise<TransactionResult> {
+  async function transact(
+    within: Tenure,
+    transaction: Transaction,
+    signal: AbortSignal = within.signal,
+  ): Promise<TransactionResult> {
     try {
-      return await bounded((signal) => store.transact(transaction, { signal }), ttlMs / 3, within.signal)
+      return await bounded((attempt) => store.transact(transaction, { signal: attempt }), ttlMs / 3, signal)
     } catch (error) {
       if (isHoldfastError(error, 'LEASE_NOT_FOUND')) within.end('revoked', error)
       throw error
