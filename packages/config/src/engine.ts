@@ -2,7 +2,7 @@ import { type Events, type HoldfastError, isHoldfastError } from '@holdfast/core
 import { type Candidate, candidateOf, type Valid, validate } from './candidate.ts'
 import { type ConfigErrorCode, configError } from './errors.ts'
 import type { LastKnownGood } from './last-known-good.ts'
-import { isOutage, type Layers } from './layers.ts'
+import { isOutage, type Layers, statusOfLayer } from './layers.ts'
 import { changedPaths } from './merge.ts'
 import type { Settings } from './options.ts'
 import type { Part, PartSpec, Parts } from './parts.ts'
@@ -237,16 +237,17 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     }
     const candidate = candidateOf(read.map((layer) => layer.staged ?? layer))
     const { hash } = candidate
+    const tried = { hash, layers: candidate.layers.map(statusOfLayer) }
     if (staged?.hash === hash && !forced) return
     try {
       const valid = await validate(candidate, settings, secrets, signal)
       await (await parts.prepare(valid.value, signal)).discard()
-      staged = { hash, state: 'prepared' }
+      staged = { ...tried, state: 'prepared' }
       emit('staged', { hash, ready: true })
     } catch (failure) {
       signal.throwIfAborted()
       const error = asConfigError(failure)
-      staged = { hash, state: 'rejected', error }
+      staged = { ...tried, state: 'rejected', error }
       emit('staged', { hash, ready: false, error })
     }
   }

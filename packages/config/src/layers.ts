@@ -137,6 +137,11 @@ function sourceError(source: string, cause: unknown, secrets: Secrets): Holdfast
     : configError('CONFIG_UNREACHABLE', `${source} cannot be reached: ${problem}`, details)
 }
 
+/** The layer without what it says. */
+export function statusOfLayer({ source, state, revision, hash }: Layer): LayerStatus {
+  return { source, state, revision, hash }
+}
+
 /** Whether the source failed to answer, rather than answered with something unfit. */
 export function isOutage(error: unknown): boolean {
   return isHoldfastError(error, 'CONFIG_UNREACHABLE') || isHoldfastError(error, 'CONFIG_DENIED')

@@ -1,12 +1,12 @@
 import type { Stat, Stats } from '@holdfast/core'
 import type { Engine } from './engine.ts'
-import type { Layers } from './layers.ts'
+import { type Layers, statusOfLayer } from './layers.ts'
 import type { Status } from './status.ts'
 
 /** What a registration or a health page shows: no value of the config is in it. */
 export function statusOf({ state, staged, good, saveError }: Engine): Status {
   const { config, ...running } = state.running
-  const layers = config.layers.map(({ source, state, revision, hash }) => ({ source, state, revision, hash }))
+  const layers = config.layers.map(statusOfLayer)
   return {
     running: { ...running, hash: config.hash, layers },
     attempt: state.attempt,

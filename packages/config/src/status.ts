@@ -47,6 +47,8 @@ export interface AttemptStatus {
 export interface StagedStatus {
   readonly hash: string
   readonly state: 'prepared' | 'rejected'
+  /** The layers that it would be made of: by their hashes a controller tells which version was tried. */
+  readonly layers: readonly LayerStatus[]
   readonly error?: HoldfastError<ConfigErrorCode>
 }
 

@@ -3,6 +3,7 @@ import { withFaults } from '@holdfast/coordination/testing'
 import { createFakeClock } from '@holdfast/core/testing'
 import { describe, expect, test } from 'vitest'
 import { openConfig } from '../config.ts'
+import { hashOf } from '../document.ts'
 import { logOf, schema, valid } from '../testing/kit.ts'
 import { createMemoryDisk } from '../testing/memory-disk.ts'
 import { rolloutSource, storeSource } from './store.ts'
@@ -162,7 +163,10 @@ describe('rolloutSource', () => {
     await put(memory, '/rollout/staged', { upstream: { url: 'http://b' } })
     await clock.advance(1_000)
     const { staged } = config.status()
-    expect(staged).toMatchObject({ state: 'prepared' })
+    expect(staged).toMatchObject({
+      state: 'prepared',
+      layers: [{ hash: hashOf({ upstream: { url: 'http://b' } }) }],
+    })
     expect(config.value.upstream.url).toBe('http://a')
     await put(memory, '/rollout/active', { upstream: { url: 'http://b' } })
     await clock.advance(1_000)
