@@ -41,7 +41,10 @@ export async function bringUp(
     return result
   }
   events.emit('startFailed', { unit, durationMs, error: result.error })
-  if (result.late) await bringDown(spec, result.late, false, around)
+  if (result.late) {
+    tellOfExit(spec, result.late, around)
+    await bringDown(spec, result.late, false, around)
+  }
   if (result.goesOn) {
     events.emit('abandoned', { unit, phase: 'start', durationMs })
     void result.goesOn.then((outcome) => closeLate(spec, outcome, began, around))
@@ -79,13 +82,23 @@ export async function bringDown(
 /** What draining may take of the time for a stop, so that some is left for closing. */
 const drainShare = 0.75
 
+/** An unwanted value may end by itself like any other; nobody else listens. */
+function tellOfExit({ name: unit }: UnitSpec, value: Startable, { clock, events }: Surroundings): void {
+  const came = clock.now()
+  value.exited?.then(undefined, (error: unknown) =>
+    events.emit('exited', { unit, durationMs: clock.now() - came, stopping: true, error }),
+  )
+}
+
 async function closeLate(
   spec: UnitSpec,
   outcome: Outcome<Startable>,
   began: number,
-  { clock, events }: Surroundings,
+  around: Surroundings,
 ): Promise<void> {
   if (outcome.kind !== 'done') return
+  const { clock, events } = around
+  tellOfExit(spec, outcome.value, around)
   const never = new AbortController().signal
   const limits = { unit: spec.name, ms: Number.POSITIVE_INFINITY, cut: never, clock }
   const { error } = { error: undefined, ...(await closeUnit(outcome.value, limits)) }

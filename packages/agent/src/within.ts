@@ -33,8 +33,7 @@ export async function within<T>(
   }
 
   async function timeUp(): Promise<Outcome<T>> {
-    if (cut.aborted) await new Promise((resolve) => setImmediate(resolve))
-    else await clock.sleep(ms, over.signal)
+    await clock.sleep(cut.aborted ? 0 : ms, over.signal)
     return { kind: 'overrun' }
   }
 }
