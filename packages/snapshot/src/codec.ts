@@ -33,7 +33,11 @@ export async function decompress(codec: number, bytes: Uint8Array, length: numbe
         fields: { codec },
       },
     )
-  return decompressAsync(bytes, { maxOutputLength: Math.max(1, length) })
+  // A buffer that takes all at once, and a little more, so that the end is seen in the same step.
+  return decompressAsync(bytes, {
+    maxOutputLength: Math.max(1, length),
+    chunkSize: Math.max(64, length + 64),
+  })
 }
 
 /** Tries a piece from the middle of a large chunk, so that the incompressible costs little. */
@@ -47,6 +51,7 @@ async function looksCompressible(bytes: Uint8Array): Promise<boolean> {
 
 function brotli(bytes: Uint8Array): Promise<Buffer> {
   return compressAsync(bytes, {
+    chunkSize: Math.max(1_024, bytes.length >> 1),
     params: {
       [constants.BROTLI_PARAM_QUALITY]: 1,
       [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,

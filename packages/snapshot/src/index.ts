@@ -1,7 +1,10 @@
 export type { BackupOptions, BackupResult } from './backup.ts'
+export type { CollectOptions, CollectResult } from './collect.ts'
 export { directory } from './directory.ts'
 export { type SnapshotErrorCode, snapshotError } from './errors.ts'
 export { folderStore } from './folder-store.ts'
+export type { ForgetOptions, ForgetResult, ForgottenSnapshot } from './forget.ts'
+export type { KeyProvider, RepositoryKey } from './key-slots.ts'
 export { levelDb } from './level-db.ts'
 export { memoryStore } from './memory-store.ts'
 export {
@@ -12,6 +15,7 @@ export {
   type SnapshotRef,
 } from './repository.ts'
 export type { RestoreOptions, RestoreResult } from './restore.ts'
+export type { RetentionPolicy } from './retention.ts'
 export type { OperationOptions, Progress, Snapshot } from './snapshot.ts'
 export type {
   FileAttributes,

@@ -13,6 +13,8 @@ export interface Format {
   readonly chunker: { readonly minBytes: number; readonly averageBytes: number; readonly maxBytes: number }
   /** Whether chunk ids are keyed and packs encrypted. */
   readonly idKeyed: boolean
+  /** Tells the master key that the slots must yield, where there is one. */
+  readonly keyCheck?: string
 }
 
 export const formatVersion = 1

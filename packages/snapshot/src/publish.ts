@@ -44,7 +44,9 @@ export async function publish(
     [encodeManifest({ config, packs: layers, indexes }, record)],
     signal,
   )
-  await checkFresh(context, [...layers, ...indexes], begunMs, signal)
+  // What this backup wrote itself is younger than any mark that could harm it.
+  const shared = [...known.used].flatMap(([pack, { index }]) => [pack, ...(index ? [index] : [])])
+  await checkFresh(context, shared, begunMs, signal)
   const key = refKey(record.name, record.timeMs, digestOf(manifest))
   await store.put(key, [Buffer.from(JSON.stringify(manifest))], { ifAbsent: true, signal })
   return manifest.digest
@@ -86,16 +88,16 @@ async function writeIndexes(
 
 async function checkFresh(
   { store, format }: Context,
-  shared: readonly Descriptor[],
+  shared: readonly string[],
   begunMs: number,
   signal?: AbortSignal,
 ): Promise<void> {
   const tookMs = (await store.now()) - begunMs
   const condemned = await tombstonedBlobs(store, signal)
-  const lost = shared.find((blob) => condemned.has(digestOf(blob)))
+  const lost = shared.find((digest) => condemned.has(digest))
   if (tookMs <= format.graceMs / 2 && !lost) return
   const reason = lost
-    ? `${lost.digest} was marked for deletion meanwhile`
+    ? `sha256:${lost} was marked for deletion meanwhile`
     : `it took ${Math.round(tookMs / 1_000)} s`
   throw snapshotError(
     'BACKUP_OUTDATED',

@@ -1,9 +1,28 @@
-import { type Clock, checkMethods, checkOneOf, type Running, type Stats, systemClock } from '@holdfast/core'
+import {
+  type Clock,
+  checkInteger,
+  checkMethods,
+  checkOneOf,
+  checkString,
+  type Running,
+  type Stats,
+  systemClock,
+} from '@holdfast/core'
 import { type BackupOptions, type BackupResult, backup } from './backup.ts'
 import { createCut, defaultSizes } from './chunker.ts'
+import { type CollectOptions, type CollectResult, collect } from './collect.ts'
 import { type Context, listRefs } from './context.ts'
 import { snapshotError } from './errors.ts'
-import { plainKeys } from './keys.ts'
+import { type ForgetOptions, type ForgetResult, forget } from './forget.ts'
+import {
+  checkRepositoryKey,
+  createMaster,
+  type RepositoryKey,
+  readMaster,
+  slotPrefix,
+  writeSlot,
+} from './key-slots.ts'
+import { createKeys, keyCheck, plainKeys } from './keys.ts'
 import {
   checkName,
   decodeFormat,
@@ -24,6 +43,13 @@ import { type VerifyOptions, type VerifyReport, verify } from './verify.ts'
 export interface RepositoryOptions {
   /** Whether to make a repository where there is none; else that is REPOSITORY_NOT_FOUND. @default true */
   create?: boolean
+  /**
+   * Encrypts a repository that is made, and opens one that is encrypted: a passphrase of at
+   * least 8 characters, 32 random bytes, or a provider. What opens one repository is of no
+   * use to another. Who has had the master key, as every process that opened it, can read
+   * all that was and will be stored: then only a new repository helps.
+   */
+  key?: RepositoryKey
   /** What nothing points to is kept for at least twice this long; set for good when the repository is made. In milliseconds, ≥ 1. @default 86_400_000 */
   graceMs?: number
   /** @default systemClock */
@@ -61,14 +87,34 @@ export interface Repository extends Running {
    * TARGET_EXISTS, TARGET_FAILED, OBJECT_CORRUPT, OBJECT_MISSING or SNAPSHOT_REFUSED.
    */
   restore(snapshot: SnapshotRef, target: string, options?: RestoreOptions): Promise<RestoreResult>
+  /** Takes away the refs of snapshots that the policy does not keep. No data is deleted: `collect` does that. */
+  forget(options: ForgetOptions): Promise<ForgetResult>
+  /**
+   * Marks what no snapshot needs any more, and deletes what an earlier call marked, each after the grace period.
+   *
+   * Safe beside backups and other collections. Run it as often as you like, such as daily.
+   */
+  collect(options?: CollectOptions): Promise<CollectResult>
+  /** Lets one more key open an encrypted repository; resolves to its slot's name, for `removeKey`. */
+  addKey(key: RepositoryKey): Promise<string>
+  /** Takes a slot away, so that its key opens the repository no more. The last one is refused with a RangeError. */
+  removeKey(slot: string): Promise<void>
 }
 
 /** Opens the repository in a store, or makes one there. Rejects with REPOSITORY_NOT_FOUND, REPOSITORY_UNSUPPORTED or STORE_FAILED. */
 export async function openRepository(store: BlobStore, options: RepositoryOptions = {}): Promise<Repository> {
   const { clock = systemClock } = options
   checkMethods('store', store, blobStoreMethods)
+  if (options.key !== undefined) checkRepositoryKey('key', options.key)
   const format = (await readFormat(store)) ?? (await makeFormat(store, options))
-  const keys = plainKeys
+  const master =
+    format.keyCheck === undefined ? undefined : await readMaster(store, options.key, format.keyCheck)
+  if (!master && options.key !== undefined)
+    throw snapshotError(
+      'REPOSITORY_KEY',
+      `the repository in ${store.description} is not encrypted, and a key was given`,
+    )
+  const keys = master ? createKeys(master) : plainKeys
   const context: Context = {
     store,
     format,
@@ -77,10 +123,10 @@ export async function openRepository(store: BlobStore, options: RepositoryOption
     cut: createCut(keys.chunkerKey, format.chunker),
     clock,
   }
-  return createRepository(context)
+  return createRepository(context, master)
 }
 
-function createRepository(context: Context): Repository {
+function createRepository(context: Context, master: Uint8Array | undefined): Repository {
   const stop = new AbortController()
   const running = new Set<Promise<unknown>>()
   const counts = { backups: 0, failures: 0, restores: 0, readBytes: 0, storedBytes: 0, lastBackupMs: 0 }
@@ -121,6 +167,15 @@ function createRepository(context: Context): Repository {
         return result
       })
     },
+    forget: async (options) => operate(options, (own) => forget(context, own)),
+    collect: async (options = {}) => operate(options, (own) => collect(context, own)),
+    addKey: async (key) => {
+      checkRepositoryKey('key', key)
+      if (!master)
+        throw snapshotError('REPOSITORY_KEY', 'the repository is not encrypted: no key can be added')
+      return operate({}, async () => (await writeSlot(context.store, key, master)).slice(slotPrefix.length))
+    },
+    removeKey: async (slot) => operate({}, () => removeSlot(context.store, slot)),
     stats,
     close,
     [Symbol.asyncDispose]: close,
@@ -199,26 +254,37 @@ async function readFormat(store: BlobStore): Promise<Format | undefined> {
 }
 
 /** Of several who make one at the same time, one wins and the others use its format. */
-async function makeFormat(
-  store: BlobStore,
-  { create = true, graceMs = 86_400_000 }: RepositoryOptions,
-): Promise<Format> {
+async function makeFormat(store: BlobStore, options: RepositoryOptions): Promise<Format> {
+  const { create = true, graceMs = 86_400_000, key } = options
   if (!create)
     throw snapshotError('REPOSITORY_NOT_FOUND', `there is no repository in ${store.description}`, {
       fields: { store: store.description },
     })
+  const master = key === undefined ? undefined : createMaster()
   const format: Format = {
     version: formatVersion,
     minReader: formatVersion,
     minWriter: formatVersion,
-    graceMs,
+    graceMs: checkInteger('graceMs', graceMs, { min: 1 }),
     chunker: defaultSizes,
-    idKeyed: false,
+    idKeyed: master !== undefined,
+    ...(master && { keyCheck: keyCheck(master) }),
   }
-  decodeFormat(encodeFormat(format))
+  // The slot before the format: a repository whose key no slot holds would be lost.
+  const slot = master && key !== undefined ? await writeSlot(store, key, master) : undefined
   await store.put(layoutKey, [ociLayout], { ifAbsent: true })
-  const own = await store.put(formatKey, [encodeFormat(format)], { ifAbsent: true })
-  return own ? format : ((await readFormat(store)) ?? format)
+  if (await store.put(formatKey, [encodeFormat(format)], { ifAbsent: true })) return format
+  if (slot !== undefined && store.supports.delete) await store.delete(slot)
+  return (await readFormat(store)) ?? format
+}
+
+async function removeSlot(store: BlobStore, slot: string): Promise<void> {
+  const slots: string[] = []
+  for await (const { key } of store.list(slotPrefix)) slots.push(key)
+  const key = `${slotPrefix}${checkString('slot', slot)}`
+  if (slots.every((other) => other === key))
+    throw new RangeError('slot is the last one: without it all is lost')
+  await store.delete(key)
 }
 
 function hexOf(snapshot: SnapshotRef): string {
