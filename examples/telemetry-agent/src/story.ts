@@ -182,18 +182,13 @@ export async function tellStory({ folder, narrator, etcd }: StoryOptions): Promi
 
   async function startRestored(): Promise<void> {
     const done = narrator.step('start again and ship on')
-    const before = collector.received()
+    const before = { records: collector.received().records.size, redelivered: collector.received().redelivered }
     await configure({ paused: false })
     await agent.start()
-    await until(
-      () => collector.received().redelivered > before.redelivered,
-      'the restored queue is delivered',
-    )
-    await until(() => collector.received().records.size > before.records.size + 300, 'new records arrive')
+    await until(() => collector.received().redelivered > before.redelivered, 'the restored queue is delivered')
+    await until(() => collector.received().records.size > before.records + 300, 'new records arrive')
     const { records, redelivered, clashes } = collector.received()
-    done(
-      `${records.size - before.records.size} new records; ${redelivered} known ids dropped, ${clashes} issued twice`,
-    )
+    done(`${records.size - before.records} new records; ${redelivered} known ids dropped, ${clashes} issued twice`)
   }
 
   async function finish(): Promise<void> {
