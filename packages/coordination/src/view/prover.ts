@@ -14,8 +14,10 @@ export interface Prover {
   compare(signal: AbortSignal): Promise<void>
   /** Reads now. */
   wake(): void
-  /** A connection began: whatever is missing may be on its way. Reads now, and after a time that was stale compares all. */
+  /** A connection began: whatever is missing may be on its way. Reads now. */
   reconnected(): void
+  /** Compares everything now. */
+  compareNow(): void
 }
 
 export interface ProverOptions {
@@ -49,9 +51,8 @@ export function createProver(parts: ProverOptions): Prover {
     reconnected() {
       suspicion = undefined
       nap.abort()
-      // Long enough to restore a store from a backup, and for that to overtake the replica's revision.
-      if (parts.isStale()) comparePause.abort()
     },
+    compareNow: () => comparePause.abort(),
   }
 
   async function prove(stop: AbortSignal): Promise<void> {

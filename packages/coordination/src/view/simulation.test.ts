@@ -7,7 +7,7 @@ import type { Operation } from '../store.ts'
 import type { Cut } from '../testing/network.ts'
 import { type FaultyStore, withFaults } from '../testing/with-faults.ts'
 import { openView } from './open-view.ts'
-import { createConsumer, createMirror, createTruth, type Truth } from './simulation-truth.ts'
+import { createConsumer, createMirror, createTruth, type Truth } from './simulation.test.truth.ts'
 
 // A view over a bad network lives through random writes, faults and accidents of the store.
 // At every step: what it says it was told is true and has no gap, and what it shows stood in
@@ -59,7 +59,7 @@ const rollback: fc.Arbitrary<Step> = fc.record({
 })
 
 const deep = process.env['HOLDFAST_DEEP'] === '1'
-const runs = { numRuns: deep ? 2_000 : 60, endOnFailure: deep }
+const runs = { numRuns: deep ? 2_000 : 40, endOnFailure: deep }
 
 test('tells and shows the truth over a bad network', async () => {
   await fc.assert(

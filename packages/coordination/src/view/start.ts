@@ -159,6 +159,8 @@ export function startView(store: CoordinationStore, options: CheckedViewOptions)
     if (!stale) return
     stale.abort()
     stale = undefined
+    // In so long a time a store can be restored from a backup and overtake the revision shown, unseen by reads.
+    prover.compareNow()
     events.emit('current')
   }
 
