@@ -23,7 +23,7 @@ export interface AgentHost {
   readonly probes: string
 }
 
-export interface AgentHostOptions extends Omit<TelemetryAgentOptions, 'healthPort' | 'openStore'> {
+export interface AgentHostOptions extends Omit<TelemetryAgentOptions, 'healthPort' | 'adapters'> {
   etcd?: readonly string[]
   /** What the process says goes here. */
   output: string

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { createAgent } from '@holdfast/agent'
-import { fileSource, openConfig } from '@holdfast/config'
+import { fileSource, openConfig, type Source } from '@holdfast/config'
 import { type CoordinationStore, createMemoryStore } from '@holdfast/coordination'
 import {
   configCheck,
@@ -12,7 +12,7 @@ import {
   startHeartbeat,
 } from '@holdfast/health'
 import { nextIncarnation, openSession, register } from '@holdfast/lease'
-import { openQueue } from '@holdfast/queue'
+import { openQueue, type Queue } from '@holdfast/queue'
 import { startUplink } from '@holdfast/uplink'
 import { startLogTail } from './log-tail.ts'
 import type { Beat, TelemetryRecord } from './record.ts'
@@ -31,24 +31,39 @@ export interface TelemetryAgentOptions {
   ledger: string
   /** For the probes; 0 takes any free port. */
   healthPort: number
-  /** Where to register. @default a store in memory, for one machine without a server */
-  openStore?: () => Promise<CoordinationStore>
+  /** What it stands on; a test brings others. @default a store in memory, a queue on disk, settings from the file */
+  adapters?: Partial<Adapters>
+}
+
+/** The outside world, as far as it can be exchanged. */
+export interface Adapters {
+  /** Where to register: with a store in memory, one machine needs no server. */
+  store(): Promise<CoordinationStore>
+  queue(folder: string): Promise<Queue<TelemetryRecord>>
+  settings(file: string): Source
+}
+
+const onThisMachine: Adapters = {
+  store: async () => createMemoryStore(),
+  queue: (folder) => openQueue<TelemetryRecord>(folder),
+  settings: (file) => fileSource(file),
 }
 
 /** The whole agent: what it is made of, what needs what, and nothing else. */
 export function createTelemetryAgent(options: TelemetryAgentOptions) {
-  const { instance, stateFolder, collector, openStore = async () => createMemoryStore() } = options
+  const { instance, stateFolder, collector } = options
+  const adapters = { ...onThisMachine, ...options.adapters }
   const run = randomUUID().slice(0, 8)
   return createAgent()
     .unit('health', [], () => startHealth({ drainDelayMs: 0 }))
     .unit('config', [], () =>
       openConfig({
         schema: settingsSchema,
-        sources: [fileSource(options.configFile)],
+        sources: [adapters.settings(options.configFile)],
         lastKnownGood: join(stateFolder, 'agent', 'config'),
       }),
     )
-    .unit('queue', [], () => openQueue<TelemetryRecord>(join(stateFolder, 'queue')))
+    .unit('queue', [], () => adapters.queue(join(stateFolder, 'queue')))
     .unit('probes', ['health', 'config', 'queue'], ({ health, config, queue }) =>
       startHealthServer({
         health,
@@ -56,7 +71,7 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
         stats: { queue: () => queue.stats(), config: () => config.stats?.() ?? {} },
       }),
     )
-    .unit('store', [], () => openStore())
+    .unit('store', [], () => adapters.store())
     .unit('session', ['store'], ({ store }) => openSession(store, { ttlMs: 5_000 }))
     .unit('registration', ['session', 'probes'], async ({ session, probes }) => {
       const incarnation = await nextIncarnation(join(stateFolder, 'agent'))

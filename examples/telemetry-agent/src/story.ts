@@ -182,13 +182,21 @@ export async function tellStory({ folder, narrator, etcd }: StoryOptions): Promi
 
   async function startRestored(): Promise<void> {
     const done = narrator.step('start again and ship on')
-    const before = { records: collector.received().records.size, redelivered: collector.received().redelivered }
+    const before = {
+      records: collector.received().records.size,
+      redelivered: collector.received().redelivered,
+    }
     await configure({ paused: false })
     await agent.start()
-    await until(() => collector.received().redelivered > before.redelivered, 'the restored queue is delivered')
+    await until(
+      () => collector.received().redelivered > before.redelivered,
+      'the restored queue is delivered',
+    )
     await until(() => collector.received().records.size > before.records + 300, 'new records arrive')
     const { records, redelivered, clashes } = collector.received()
-    done(`${records.size - before.records} new records; ${redelivered} known ids dropped, ${clashes} issued twice`)
+    done(
+      `${records.size - before.records} new records; ${redelivered} known ids dropped, ${clashes} issued twice`,
+    )
   }
 
   async function finish(): Promise<void> {
@@ -274,7 +282,7 @@ function showLive(narrator: Narrator, collector: Collector): NodeJS.Timeout {
   return setInterval(() => {
     const { records, redelivered, beats } = collector.received()
     narrator.live(
-      `collector: ${records.size} records, ${redelivered} known ids dropped · agent: ${beats.at(-1)?.queued ?? 0} queued`,
+      `collector: ${records.size} records, ${redelivered} known ids dropped · agent, last heard: ${beats.at(-1)?.queued ?? 0} queued`,
     )
   }, 100)
 }
