@@ -55,7 +55,7 @@ function checkPackage(name) {
 
 function checkImport(file, name, target, folder) {
   imports += 1
-  const isTest = file.endsWith('.test.ts') || file.includes('/testing/')
+  const isTest = /\.test\./.test(file) || file.includes('/testing/')
   if (target.startsWith('.')) {
     const path = relative(join(folder, 'src'), join(root, file, '..', target))
     if (path.startsWith('..')) problems.push(`${file}: '${target}' leaves its package`)
