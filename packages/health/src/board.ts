@@ -2,7 +2,7 @@ import type { Clock, Random } from '@holdfast/core'
 import { findBlockers, type Ordered } from './blockers.ts'
 import type { CheckReport, Gate } from './check.ts'
 import { type CheckPlan, refuseCycles, refuseUnknownNeeds } from './check-plan.ts'
-import { afterRun, type CheckState, neverRun, type Outcome, statusAt } from './check-state.ts'
+import { afterRun, type CheckState, neverRun, type Outcome, staleAfter, statusAt } from './check-state.ts'
 import { reportCheck } from './report.ts'
 import { type Runner, startRunner } from './runner.ts'
 
@@ -19,6 +19,8 @@ export interface Board {
   add(plans: readonly CheckPlan[]): () => void
   /** Of one gate, or all. In the order of adding. */
   reports(gate?: Gate): readonly CheckReport[]
+  /** The last moment at which every status that is known now still holds, if no run ends until then. */
+  freshUntil(): number
   /** Runs those at once that nothing blocks any more. */
   wakeUnblocked(): void
   stop(): Promise<void>
@@ -36,7 +38,7 @@ interface Entry {
 export function createBoard({ clock, random, turned }: BoardOptions): Board {
   const entries = new Map<string, Entry>()
   const totals = { runs: 0, failures: 0, timeouts: 0 }
-  return { add, reports, wakeUnblocked, stop, totals }
+  return { add, reports, freshUntil, wakeUnblocked, stop, totals }
 
   function add(plans: readonly CheckPlan[]): () => void {
     const names = new Set(entries.keys())
@@ -87,6 +89,13 @@ export function createBoard({ clock, random, turned }: BoardOptions): Board {
     return asked.map(({ plan, state }) =>
       reportCheck(plan, state, { own: statusAt(state, plan, now), blockedBy: blockersOf(plan.name), now }),
     )
+  }
+
+  function freshUntil(): number {
+    const now = clock.now()
+    return [...entries.values()]
+      .map(({ state, plan }) => staleAfter(state, plan))
+      .reduce((first, until) => (until >= now ? Math.min(first, until) : first), Number.POSITIVE_INFINITY)
   }
 
   function lookup(name: string): Ordered | undefined {

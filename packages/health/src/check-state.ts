@@ -64,14 +64,15 @@ export function afterRun(
 }
 
 /** What the state is worth at `now`: a pass only as long as its answers are fresh, a failure as long as runs end at all. */
-export function statusAt(
-  state: CheckState,
-  { staleAfterMs }: Pick<CheckPlan, 'staleAfterMs'>,
-  now: number,
-): Status {
-  if (state.verdict === 'unknown') return 'unknown'
-  const since = state.verdict === 'pass' ? state.answeredAt : state.endedAt
-  if (since === undefined || now - since > staleAfterMs) return 'unknown'
-  if (state.verdict === 'fail') return 'fail'
+export function statusAt(state: CheckState, rules: Pick<CheckPlan, 'staleAfterMs'>, now: number): Status {
+  if (now > staleAfter(state, rules)) return 'unknown'
+  if (state.verdict !== 'pass') return state.verdict
   return state.observation.warn ? 'warn' : 'pass'
+}
+
+/** The last moment at which the verdict is worth something; a verdict of `unknown` never changes by waiting. */
+export function staleAfter(state: CheckState, { staleAfterMs }: Pick<CheckPlan, 'staleAfterMs'>): number {
+  if (state.verdict === 'unknown') return Number.POSITIVE_INFINITY
+  const since = state.verdict === 'pass' ? state.answeredAt : state.endedAt
+  return since === undefined ? Number.NEGATIVE_INFINITY : since + staleAfterMs
 }

@@ -47,6 +47,8 @@ export interface Health extends Running {
    * passes. `startup` stays passed once it has; `ready` fails until then.
    */
   probe(gate: Gate): Probe
+  /** `probe(gate).ok`, for whoever asks thousands of times a second. */
+  isOpen(gate: Gate): boolean
   /** Every check, in the order of adding. */
   reports(): readonly CheckReport[]
   /**
@@ -85,6 +87,7 @@ export function startHealth(options: HealthOptions = {}): Health {
   const holds = createHolds()
   const board = createBoard({ clock, random, turned: review })
   const seen = new Map<string, Status>()
+  const opened = new Map<Gate, { readonly ok: boolean; readonly until: number }>()
   const stop = new AbortController()
   let drained: Promise<void> | undefined
   let closed: Promise<void> | undefined
@@ -100,6 +103,7 @@ export function startHealth(options: HealthOptions = {}): Health {
   return {
     on: events.on,
     probe,
+    isOpen,
     reports: () => board.reports(),
     add,
     fail,
@@ -111,6 +115,15 @@ export function startHealth(options: HealthOptions = {}): Health {
 
   function probe(gate: Gate): Probe {
     return judgeGate(gate, board.reports(gate), gate === 'ready' ? readyHolds() : holds.of(gate))
+  }
+
+  /** Remembered until something turns, or a pass may have gone stale. */
+  function isOpen(gate: Gate): boolean {
+    const known = opened.get(gate)
+    if (known && clock.now() <= known.until) return known.ok
+    const fresh = { until: board.freshUntil(), ok: probe(gate).ok }
+    opened.set(gate, fresh)
+    return fresh.ok
   }
 
   /** Who has not started is not ready. */
@@ -137,6 +150,7 @@ export function startHealth(options: HealthOptions = {}): Health {
 
   /** Tells what has changed since the last look, the checks first. */
   function review(): void {
+    opened.clear()
     const reports = board.reports()
     forget(reports)
     for (const report of reports)

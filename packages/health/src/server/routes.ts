@@ -1,51 +1,53 @@
-import type { CheckReport, Gate, Probe, Status } from '../check.ts'
-import { gates } from '../check.ts'
+import { type CheckReport, type Gate, gates, type Probe, type Status } from '../check.ts'
 import type { Health } from '../health.ts'
+import { type Answer, makeAnswer, plainText } from './answer.ts'
 import { exposeSamples, type Sample } from './exposition.ts'
 import { healthJson } from './health-json.ts'
+import { statusPage, statusPagePolicy } from './page.ts'
 
-export interface Answer {
-  readonly status: number
-  readonly type: string
-  readonly body: string
-}
+const gateOf: ReadonlyMap<string, Gate> = new Map([
+  ['/livez', 'live'],
+  ['/readyz', 'ready'],
+  ['/startupz', 'startup'],
+])
+const open = makeAnswer(200, plainText, 'ok\n')
+const page = makeAnswer(
+  200,
+  'text/html; charset=utf-8',
+  statusPage,
+  'content-security-policy',
+  statusPagePolicy,
+)
+const nosniff = ['x-content-type-options', 'nosniff']
 
-const text = 'text/plain; charset=utf-8'
-const gateOf: Readonly<Record<string, Gate>> = {
-  '/livez': 'live',
-  '/readyz': 'ready',
-  '/startupz': 'startup',
-}
+/** What the routes read. */
+export type Readable = Pick<Health, 'probe' | 'isOpen' | 'reports' | 'stats'>
 
 /** Answers a GET from memory, synchronously; `undefined` for a path that is not there. */
-export function answer(
-  url: string,
-  health: Pick<Health, 'probe' | 'reports'>,
-  samples: () => Sample[],
-): Answer | undefined {
+export function answer(url: string, health: Readable, samples: () => Sample[]): Answer | undefined {
   const query = url.indexOf('?')
   const path = query < 0 ? url : url.slice(0, query)
-  const gate = gateOf[path]
   const verbose = query >= 0 && new URLSearchParams(url.slice(query)).has('verbose')
-  if (gate) return answerGate(health.probe(gate), verbose)
+  const gate = gateOf.get(path)
+  if (gate) return verbose ? answerVerbosely(health.probe(gate)) : answerGate(gate, health)
   if (path === '/healthz') return answerHealth(health, verbose)
   if (path === '/metrics')
-    return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: exposeSamples(samples()) }
-  return undefined
+    return makeAnswer(200, 'text/plain; version=0.0.4; charset=utf-8', exposeSamples(samples()), ...nosniff)
+  return path === '/' ? page : undefined
 }
 
-function answerGate(probe: Probe, verbose: boolean): Answer {
-  const body = verbose ? describe(probe) : `${probe.ok ? 'ok' : probe.status}\n`
-  return { status: codeOf(probe.ok), type: text, body }
+function answerGate(gate: Gate, health: Readable): Answer {
+  return health.isOpen(gate) ? open : makeAnswer(503, plainText, `${health.probe(gate).status}\n`)
 }
 
-function answerHealth(health: Pick<Health, 'probe' | 'reports'>, verbose: boolean): Answer {
+function answerVerbosely(probe: Probe): Answer {
+  return makeAnswer(codeOf(probe.ok), plainText, describe(probe), ...nosniff)
+}
+
+function answerHealth(health: Readable, verbose: boolean): Answer {
   const probes = gates.map((gate) => health.probe(gate))
-  return {
-    status: codeOf(probes.every(({ ok }) => ok)),
-    type: 'application/health+json',
-    body: healthJson(probes, verbose ? health.reports() : undefined),
-  }
+  const body = healthJson(probes, verbose ? health.reports() : undefined)
+  return makeAnswer(codeOf(probes.every(({ ok }) => ok)), 'application/health+json', body, ...nosniff)
 }
 
 const signs: Readonly<Record<Status, string>> = { pass: '+', warn: '!', fail: '-', unknown: '?' }

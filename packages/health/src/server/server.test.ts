@@ -164,7 +164,7 @@ test('a source that throws is told of and costs nobody else their figures', asyn
 })
 
 test('other paths are not found and nothing can be written', async () => {
-  expect(await ask('/')).toMatchObject({ status: 404 })
+  expect(await ask('/nothing')).toMatchObject({ status: 404 })
   expect(await ask('/readyz/db')).toMatchObject({ status: 404 })
   expect(await ask('/__proto__')).toMatchObject({ status: 404 })
   expect(await ask('/constructor?verbose')).toMatchObject({ status: 404 })

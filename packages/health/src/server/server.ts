@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
+  type Clock,
   checkFunction,
   checkInteger,
   checkMethods,
@@ -9,20 +10,25 @@ import {
   createEvents,
   type On,
   type Running,
+  systemClock,
 } from '@holdfast/core'
 import { healthError } from '../errors.ts'
 import type { Health } from '../health.ts'
+import { type Answer, makeAnswer, plainText } from './answer.ts'
+import { createLiveFeed } from './live.ts'
 import { gatherSamples, type StatsSources } from './metrics.ts'
-import { type Answer, answer } from './routes.ts'
+import { answer, type Readable } from './routes.ts'
 
 export interface HealthServerOptions {
-  readonly health: Pick<Health, 'probe' | 'reports' | 'stats'>
+  readonly health: Readable & Pick<Health, 'on'>
   /** 0 takes any free port; see `HealthServer.port`. */
   readonly port: number
   /** Where to listen. A kubelet needs `0.0.0.0` or `::`; what is answered holds no secret. @default '127.0.0.1' */
   readonly host?: string
   /** Figures for `/metrics`, by the name of where they come from: `{ queue: () => queue.stats() }`. @default none */
   readonly stats?: StatsSources
+  /** @default systemClock */
+  readonly clock?: Clock
 }
 
 export type HealthServerEvents = {
@@ -41,7 +47,8 @@ export interface HealthServer extends Running {
 /**
  * Serves a health over HTTP, all from memory: `/livez`, `/readyz`, `/startupz`
  * (200 or 503), `/healthz` (health+json) and `/metrics` (Prometheus text);
- * `?verbose` tells of every check.
+ * `?verbose` tells of every check. `/` is a page for a person's browser, which
+ * `/events` keeps up to date.
  *
  * Resolves once it listens. Rejects with `HEALTH_PORT_IN_USE` or
  * `HEALTH_LISTEN_FAILED`. Answers until `close()`, whether the health is
@@ -49,9 +56,10 @@ export interface HealthServer extends Running {
  */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
   const { health, stats = {} } = options
-  checkMethods('health', health, ['probe', 'reports'])
+  checkMethods('health', health, ['probe', 'isOpen', 'reports', 'on'])
   for (const [source, read] of Object.entries(stats)) checkFunction(`stats.${source}`, read)
   const events = createEvents<HealthServerEvents>()
+  const feed = createLiveFeed(health, options.clock ?? systemClock)
   const server = createServer(respond)
   const { address, port, family } = await listen(server, {
     port: checkInteger('port', options.port, { min: 0, max: 65_535 }),
@@ -68,6 +76,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
   }
 
   function respond({ method, url = '/' }: IncomingMessage, response: ServerResponse): void {
+    if (url === '/events' && method === 'GET' && feed.open(response)) return
     const allowed = method === 'GET' || method === 'HEAD'
     send(response, allowed ? (answer(url, health, samples) ?? notFound) : notAllowed)
   }
@@ -77,25 +86,24 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
   }
 
   function close(): Promise<void> {
-    closed ??= new Promise((resolve) => {
-      server.close(() => resolve())
-      server.closeAllConnections()
-    })
+    closed ??= end()
     return closed
+  }
+
+  async function end(): Promise<void> {
+    const ended = once(server, 'close')
+    server.close()
+    server.closeAllConnections()
+    await feed.close()
+    await ended
   }
 }
 
-const notFound: Answer = { status: 404, type: 'text/plain; charset=utf-8', body: 'not found\n' }
-const notAllowed: Answer = { status: 405, type: 'text/plain; charset=utf-8', body: 'GET or HEAD only\n' }
+const notFound = makeAnswer(404, plainText, 'not found\n')
+const notAllowed = makeAnswer(405, plainText, 'GET or HEAD only\n', 'allow', 'GET, HEAD')
 
-function send(response: ServerResponse, { status, type, body }: Answer): void {
-  response.writeHead(status, {
-    'content-type': type,
-    'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    ...(status === 405 && { allow: 'GET, HEAD' }),
-  })
+function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  response.writeHead(status, headers as string[])
   response.end(body)
 }
 
