@@ -1,5 +1,6 @@
 export type { BackupOptions, BackupResult } from './backup.ts'
 export type { CollectOptions, CollectResult } from './collect.ts'
+export type { CopyResult } from './copy.ts'
 export { directory } from './directory.ts'
 export { type SnapshotErrorCode, snapshotError } from './errors.ts'
 export { folderStore } from './folder-store.ts'
@@ -7,6 +8,7 @@ export type { ForgetOptions, ForgetResult, ForgottenSnapshot } from './forget.ts
 export type { KeyProvider, RepositoryKey } from './key-slots.ts'
 export { levelDb } from './level-db.ts'
 export { memoryStore } from './memory-store.ts'
+export { type OciStoreOptions, ociStore } from './oci-store.ts'
 export {
   type ListOptions,
   openRepository,

@@ -12,6 +12,7 @@ import { type BackupOptions, type BackupResult, backup } from './backup.ts'
 import { createCut, defaultSizes } from './chunker.ts'
 import { type CollectOptions, type CollectResult, collect } from './collect.ts'
 import { type Context, listRefs } from './context.ts'
+import { type CopyResult, copyTo } from './copy.ts'
 import { snapshotError } from './errors.ts'
 import { type ForgetOptions, type ForgetResult, forget } from './forget.ts'
 import {
@@ -35,7 +36,7 @@ import {
 } from './layout.ts'
 import { createObjects, snapshotOf } from './objects.ts'
 import { type RestoreOptions, type RestoreResult, restore } from './restore.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { OperationOptions, Snapshot } from './snapshot.ts'
 import type { Source } from './source.ts'
 import { type BlobStore, blobStoreMethods } from './store.ts'
 import { type VerifyOptions, type VerifyReport, verify } from './verify.ts'
@@ -95,6 +96,12 @@ export interface Repository extends Running {
    * Safe beside backups and other collections. Run it as often as you like, such as daily.
    */
   collect(options?: CollectOptions): Promise<CollectResult>
+  /**
+   * Copies a snapshot to another store, such as a registry, with the same digest; only what that lacks is sent.
+   *
+   * Makes a repository of the same keys there if there is none. The copy is seen when it is complete.
+   */
+  copyTo(store: BlobStore, snapshot: SnapshotRef, options?: OperationOptions): Promise<CopyResult>
   /** Lets one more key open an encrypted repository; resolves to its slot's name, for `removeKey`. */
   addKey(key: RepositoryKey): Promise<string>
   /** Takes a slot away, so that its key opens the repository no more. The last one is refused with a RangeError. */
@@ -169,6 +176,14 @@ function createRepository(context: Context, master: Uint8Array | undefined): Rep
     },
     forget: async (options) => operate(options, (own) => forget(context, own)),
     collect: async (options = {}) => operate(options, (own) => collect(context, own)),
+    copyTo: async (other, snapshot, options = {}) => {
+      checkMethods('store', other, blobStoreMethods)
+      const hex = hexOf(snapshot)
+      return operate(options, async (own) => {
+        await checkListed(hex)
+        return copyTo(context, other, hex, own)
+      })
+    },
     addKey: async (key) => {
       checkRepositoryKey('key', key)
       if (!master)

@@ -1,1 +1,1 @@
-export {}
+export { type BlobStoreSuite, blobStoreCompliance, type SuiteRunner } from './compliance.ts'

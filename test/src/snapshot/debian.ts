@@ -1,0 +1,61 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../support/workspace.ts'
+
+const cache = join(root, '.cache')
+
+/**
+ * The folder of these Debian packages' files, unpacked without root and once for all runs;
+ * undefined, loudly, where they cannot be had. Throws when CI=true.
+ */
+export function debianPackages(name: string, packages: readonly string[]): string | undefined {
+  const unpacked = join(cache, name)
+  try {
+    if (!existsSync(unpacked)) fetchTo(unpacked, packages)
+    return unpacked
+  } catch (error) {
+    if (process.env['CI'] === 'true') throw error
+    console.warn(`SKIPPED: tests that need ${packages.join(', ')}: ${String(error)}`)
+    return undefined
+  }
+}
+
+/** Unpacks beside the goal and renames, so that a run that was stopped, or two at once, leave no half. */
+function fetchTo(goal: string, packages: readonly string[]): void {
+  mkdirSync(cache, { recursive: true })
+  const work = mkdtempSync(join(cache, 'debian-fetch-'))
+  try {
+    for (const folder of ['lists/partial', 'cache/archives/partial', 'debs', 'root'])
+      mkdirSync(join(work, folder), { recursive: true })
+    const apt = (cwd: string, ...args: string[]): void => {
+      const state = [
+        '-o',
+        `Dir::State::lists=${join(work, 'lists')}`,
+        '-o',
+        `Dir::Cache=${join(work, 'cache')}`,
+      ]
+      const options = ['-qq', ...state, '-o', 'Debug::NoLocking=1', '-o', 'APT::Sandbox::User=']
+      execFileSync('apt-get', [...options, ...args], { cwd, timeout: 120_000, stdio: 'pipe' })
+    }
+    apt(work, 'update')
+    apt(join(work, 'debs'), 'download', ...packages)
+    for (const file of readdirSync(join(work, 'debs')))
+      execFileSync('dpkg-deb', ['-x', join(work, 'debs', file), join(work, 'root')])
+    if (!existsSync(goal)) renameSync(join(work, 'root'), goal)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/** Runs one of the unpacked programs with its own libraries and returns what it printed. */
+export function runUnpacked(folder: string, program: string, args: readonly string[], home: string): string {
+  const { status, stdout, stderr, error } = spawnSync(join(folder, 'usr/bin', program), args, {
+    encoding: 'utf8',
+    timeout: 60_000,
+    env: { ...process.env, HOME: home, LD_LIBRARY_PATH: join(folder, 'usr/lib/x86_64-linux-gnu') },
+  })
+  if (error) throw error
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${status}: ${stderr}`)
+  return stdout
+}
