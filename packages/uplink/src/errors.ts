@@ -8,6 +8,7 @@ export type UplinkErrorCode =
   | 'UPLINK_REFUSED'
   | 'UPLINK_ENCODE_FAILED'
   | 'UPLINK_CLOSED'
+  | 'UPLOAD_BODY_FAILED'
 
 export const uplinkError: ErrorFactory<UplinkErrorCode> = defineErrors<UplinkErrorCode>({
   UPLINK_REQUEST_FAILED: 'retryable',
@@ -17,4 +18,5 @@ export const uplinkError: ErrorFactory<UplinkErrorCode> = defineErrors<UplinkErr
   UPLINK_REFUSED: 'permanent',
   UPLINK_ENCODE_FAILED: 'permanent',
   UPLINK_CLOSED: 'permanent',
+  UPLOAD_BODY_FAILED: 'permanent',
 })

@@ -1,5 +1,6 @@
 import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { pipeline } from 'node:stream/promises'
 import type { Headers } from './types.ts'
 import type { Answer } from './verdict.ts'
 
@@ -7,9 +8,15 @@ export interface HttpRequest {
   readonly method: 'POST' | 'HEAD' | 'PATCH' | 'DELETE'
   readonly url: URL
   readonly headers: Headers
-  readonly body?: Uint8Array | undefined
+  readonly body?: Uint8Array | StreamedBody | undefined
   readonly agent: Agent
   readonly signal: AbortSignal
+}
+
+/** A body that is read as it is sent; `read` is called once for each time that it goes out. */
+export interface StreamedBody {
+  readonly length: number
+  read(): AsyncIterable<Uint8Array>
 }
 
 /** No more of an answer's body than this is kept, in bytes. */
@@ -20,7 +27,8 @@ const keptBytes = 64 * 1024
  *
  * Rejects when there is none, or with the signal's reason. A kept-alive
  * connection that turns out to have been closed by the other side meanwhile is
- * no failure: the request goes out again on another one. An answer that arrives
+ * no failure: the request goes out again on another one, unless its body is
+ * streamed. An answer that arrives
  * before the whole body was sent counts.
  */
 export async function exchange(outgoing: HttpRequest): Promise<Answer> {
@@ -43,17 +51,33 @@ function exchangeOnce({ method, url, headers, body, agent, signal }: HttpRequest
     let answered = false
     request.once('response', (response) => {
       answered = true
-      readAnswer(response).then(
-        (answer) => resolve({ answer }),
-        (error: unknown) => resolve({ error, stale: false }),
-      )
+      readAnswer(response)
+        .then(
+          (answer) => resolve({ answer }),
+          (error: unknown) => resolve({ error, stale: false }),
+        )
+        .finally(() => {
+          if (!request.writableFinished) request.destroy()
+        })
     })
-    // Stays on to the end: what goes wrong after the answer began is told by reading it.
+    // Both stay on to the end: what goes wrong after the answer began is told by reading it.
     request.on('error', (error: NodeJS.ErrnoException) => {
-      if (!answered) resolve({ error, stale: request.reusedSocket && error.code === 'ECONNRESET' })
+      const stale = request.reusedSocket && error.code === 'ECONNRESET' && !isStreamed(body)
+      if (!answered) resolve({ error, stale })
     })
-    request.end(body)
+    if (isStreamed(body)) pipeline(body.read(), request).catch(bodyFailed)
+    else request.end(body)
+
+    /** A pipeline whose source failed aborts the request, which then emits no error. */
+    function bodyFailed(error: unknown): void {
+      request.destroy()
+      if (!answered) resolve({ error, stale: false })
+    }
   })
+}
+
+function isStreamed(body: HttpRequest['body']): body is StreamedBody {
+  return body !== undefined && !(body instanceof Uint8Array)
 }
 
 async function readAnswer(response: IncomingMessage): Promise<Answer> {

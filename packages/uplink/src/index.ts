@@ -13,3 +13,6 @@ export type {
   UplinkQueue,
 } from './types.ts'
 export { startUplink } from './uplink.ts'
+export { startUpload } from './upload.ts'
+export { bytesBody, fileBody } from './upload-body.ts'
+export type { Upload, UploadBody, UploadCheckpoint, UploadEvents, UploadOptions } from './upload-types.ts'
