@@ -39,11 +39,12 @@ export async function dial({
   credentials,
   signal,
 }: DialOptions): Promise<EtcdConnection> {
+  const { clock } = options
   const client = createClient(endpoint, options, credentials)
   const connection = createConnection({
     endpoint: endpoint.url,
     client,
-    clock: options.clock,
+    clock,
     auth: options.auth,
   })
   const abort = (): void => connection.break(signal.reason as HoldfastError)
@@ -51,7 +52,8 @@ export async function dial({
   try {
     const clusterId = await probe(connection, namespace, identity, signal)
     const watches = createWatches({ connection, namespace, identity, bufferBytes: options.watchBufferBytes })
-    return Object.assign(connection, { clusterId, watches, keepAlives: createKeepAlives(connection) })
+    const keepAlives = createKeepAlives({ connection, clock, timeoutMs: options.requestTimeoutMs })
+    return Object.assign(connection, { clusterId, watches, keepAlives })
   } catch (error) {
     connection.break(error as HoldfastError)
     throw error

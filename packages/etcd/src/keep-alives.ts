@@ -1,74 +1,129 @@
 import { coordinationError, type LeaseGrant } from '@holdfast/coordination'
-import type { HoldfastError } from '@holdfast/core'
+import type { Clock } from '@holdfast/core'
 import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3'
 import type { ClientStream, Connection } from './connection.ts'
+import { createDeadlines } from './deadlines.ts'
 import { toNumber } from './int64.ts'
 
-/** All renewals of one connection, on one stream. */
+/** All renewals of one connection, on one stream, with one timer for their deadlines. */
 export interface KeepAlives {
-  /** Sends one renewal; each call sends its own, so that its answer is younger than the call. */
-  renew(leaseId: string): Promise<LeaseGrant>
+  /**
+   * Sends one renewal; each call sends its own, so that its answer is younger than the call.
+   * Rejects with STORE_UNAVAILABLE where it is not answered in time, and then breaks the
+   * connection if nothing else was heard since either.
+   */
+  renew(leaseId: string, signal?: AbortSignal): Promise<LeaseGrant>
 }
 
-interface Waiting {
+export interface KeepAlivesOptions {
+  connection: Connection
+  timeoutMs: number
+  clock: Clock
+}
+
+interface Renewal {
+  readonly sentMs: number
+  settled: boolean
   resolve(grant: LeaseGrant): void
-  reject(error: HoldfastError): void
+  reject(reason: unknown): void
 }
 
 type Stream = ClientStream<ILeaseKeepAliveRequest>
 
-/** etcd answers in the order of the requests, so the answers for one lease belong to its oldest ones. */
-export function createKeepAlives(connection: Connection): KeepAlives {
-  const waiting = new Map<string, Waiting[]>()
-  let stream: Promise<Stream> | undefined
+export function createKeepAlives({ connection, timeoutMs, clock }: KeepAlivesOptions): KeepAlives {
+  /** etcd answers in the order of the requests, so an answer belongs to the oldest renewal of its lease. */
+  const unanswered = new Map<string, Renewal[]>()
+  const deadlines = createDeadlines<Renewal>({ timeoutMs, clock, onOverdue: overdue })
+  let opening: Promise<Stream> | undefined
 
   return {
-    async renew(leaseId) {
-      stream ??= open()
-      const { write } = await stream
+    async renew(leaseId, signal) {
+      signal?.throwIfAborted()
+      opening ??= open()
+      const stream = await opening
       if (connection.broken) throw connection.broken
       return await new Promise<LeaseGrant>((resolve, reject) => {
-        const earlier = waiting.get(leaseId)
-        if (earlier) earlier.push({ resolve, reject })
-        else waiting.set(leaseId, [{ resolve, reject }])
-        write({ ID: leaseId })
+        const renewal = track(leaseId, resolve, reject)
+        if (signal) rejectOnAbort(renewal, signal)
+        stream.write({ ID: leaseId })
       })
     },
   }
 
   function open(): Promise<Stream> {
-    const opening = connection.stream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>({
+    const stream = connection.stream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>({
       what: 'keep-alive',
       open: ({ leaseClient }, options) => leaseClient.leaseKeepAlive(options),
-      isIdle: () => waiting.size === 0,
+      isIdle: () => unanswered.size === 0,
       onData: answered,
       onBroken: broken,
     })
-    opening.catch(() => {
-      stream = undefined // Its callers have the error; the next one opens another.
+    stream.catch(() => {
+      opening = undefined // Its callers have the error; the next one opens another.
     })
-    return opening
+    return stream
+  }
+
+  function track(leaseId: string, resolve: Renewal['resolve'], reject: Renewal['reject']): Renewal {
+    const renewal: Renewal = { sentMs: clock.now(), settled: false, resolve, reject }
+    const earlier = unanswered.get(leaseId)
+    if (earlier) earlier.push(renewal)
+    else unanswered.set(leaseId, [renewal])
+    deadlines.add(renewal)
+    return renewal
   }
 
   function answered({ ID, TTL }: ILeaseKeepAliveResponse): void {
-    const queue = waiting.get(ID)
+    const queue = unanswered.get(ID)
     const oldest = queue?.shift()
-    if (queue?.length === 0) waiting.delete(ID)
-    if (waiting.size === 0) connection.settled()
-    const ttlMs = toNumber(TTL) * 1_000
-    if (ttlMs > 0) oldest?.resolve({ leaseId: ID, ttlMs })
-    else oldest?.reject(leaseNotFound(ID))
+    if (queue?.length === 0) unanswered.delete(ID)
+    if (oldest && !oldest.settled) {
+      oldest.settled = true
+      const ttlMs = toNumber(TTL) * 1_000
+      if (ttlMs > 0) oldest.resolve({ leaseId: ID, ttlMs })
+      else oldest.reject(leaseNotFound(ID))
+    }
+    if (unanswered.size === 0) connection.settled()
   }
 
-  function broken(error: HoldfastError): void {
-    stream = undefined
-    const unanswered = [...waiting.values()].flat()
-    waiting.clear()
-    for (const { reject } of unanswered) reject(error)
+  function overdue(renewal: Renewal): void {
+    const problem = `${connection.endpoint}: keepAlive: no answer within ${timeoutMs} ms`
+    const error = coordinationError('STORE_UNAVAILABLE', problem)
+    settle(renewal, error)
+    if (connection.heardMs < renewal.sentMs) connection.break(error)
+  }
+
+  function broken(error: Error): void {
+    opening = undefined
+    deadlines.clear()
+    const renewals = [...unanswered.values()].flat()
+    unanswered.clear()
+    for (const renewal of renewals) settle(renewal, error)
   }
 }
 
-function leaseNotFound(leaseId: string): HoldfastError {
+function rejectOnAbort(renewal: Renewal, signal: AbortSignal): void {
+  const abort = (): void => settle(renewal, signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  const { resolve, reject } = renewal
+  const forget = (): void => signal.removeEventListener('abort', abort)
+  renewal.resolve = (grant) => {
+    forget()
+    resolve(grant)
+  }
+  renewal.reject = (reason) => {
+    forget()
+    reject(reason)
+  }
+}
+
+function settle(renewal: Renewal, reason: unknown): void {
+  if (renewal.settled) return
+  renewal.settled = true
+  renewal.reject(reason)
+}
+
+function leaseNotFound(leaseId: string): Error {
   const problem = `lease ${leaseId} expired or was revoked: grant a new one`
   return coordinationError('LEASE_NOT_FOUND', problem, { fields: { leaseId } })
 }

@@ -113,11 +113,7 @@ function createStore(
       return await call('watch', wait, ({ watches }, signal) => watches.open(selection, fromRevision, signal))
     },
     grantLease,
-    async keepAlive(leaseId, wait) {
-      counts.renewals += 1
-      checkLeaseId(leaseId)
-      return await call('keepAlive', wait, ({ keepAlives }) => keepAlives.renew(leaseId))
-    },
+    keepAlive,
     async revokeLease(leaseId, wait) {
       const request = { ID: checkLeaseId(leaseId) }
       const purpose = { what: 'revokeLease', fields: { leaseId } }
@@ -137,6 +133,14 @@ function createStore(
       leaseClient.leaseGrant(request, call),
     )
     return { leaseId: granted.ID, ttlMs: toNumber(granted.TTL) * 1_000 }
+  }
+
+  /** On a live connection the renewal brings its own deadline: a process may keep thousands of leases. */
+  async function keepAlive(leaseId: string, wait: WaitOptions = {}): Promise<LeaseGrant> {
+    checkLeaseId(leaseId)
+    counts.renewals += 1
+    if (connections.live) return await connections.live.keepAlives.renew(leaseId, wait.signal)
+    return await call('keepAlive', wait, ({ keepAlives }, signal) => keepAlives.renew(leaseId, signal))
   }
 
   function unary<T>(
