@@ -1,5 +1,14 @@
 export { bytesCodec, type Codec, jsonCodec } from './codec.ts'
+export {
+  type Consumer,
+  type ConsumerEvents,
+  type ConsumerOptions,
+  type ConsumerQueue,
+  startConsumer,
+} from './consumer.ts'
 export { type QueueErrorCode, queueError } from './errors.ts'
+export { openQueue } from './open.ts'
+export type { RateOptions } from './rate.ts'
 export type {
   DeadLetterFilter,
   Durability,

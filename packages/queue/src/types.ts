@@ -113,7 +113,7 @@ export interface Job<T> {
   readonly attempt: number
   /** What an earlier attempt left with `setCheckpoint`. */
   readonly checkpoint?: unknown
-  readonly group?: string
+  readonly group?: string | undefined
   readonly priority: number
   /** Done: never delivered again. */
   ack(): Promise<boolean>
@@ -138,7 +138,7 @@ export interface PeekedMessage<T> {
   /** Deliveries so far. */
   readonly attempts: number
   readonly priority: number
-  readonly group?: string
+  readonly group?: string | undefined
   /** The text of the last failure. */
   readonly error?: string
 }
@@ -227,7 +227,7 @@ export interface Queue<T> extends Running {
   enqueue(value: T, options?: EnqueueOptions & WaitOptions): Promise<Enqueued>
   /** All of them or none, in order, as one commit. */
   enqueueMany(values: readonly T[], options?: Omit<EnqueueOptions, 'key'> & WaitOptions): Promise<Enqueued[]>
-  /** Resolves with what there is, up to `max`, and with none when the wait is over or the signal aborts. */
+  /** Resolves with what is at hand, up to `max`: with fewer while more is read from disk, with none when the wait is over or the signal aborts. */
   take(options?: TakeOptions): Promise<Job<T>[]>
   /** Looks without taking, in order of delivery. */
   peek(options?: PeekOptions): Promise<PeekedMessage<T>[]>

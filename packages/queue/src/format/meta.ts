@@ -6,15 +6,19 @@ import { crc32 } from 'node:zlib'
  *    0  version u8, clean u8, lanes u16
  *    4  checksum u32 of what follows and of the first four bytes
  *    8  epoch u64, queue time u48
- *   22  per lane: lane u8, next sequence u48, bytes ever put u48
+ *   22  per lane: lane u8, next sequence u48, bytes ever put u48, head u48
  */
 export const metaVersion = 1
 const headerBytes = 22
-const rowBytes = 13
+const rowBytes = 19
 
 export interface LaneEnd {
+  /** The sequence number that comes next. */
   next: number
+  /** Payload bytes ever put in it. */
   bytes: number
+  /** At most the first sequence number that is still on disk. */
+  head: number
 }
 
 export interface Meta {
@@ -37,6 +41,7 @@ export function encodeMeta(meta: Meta): Buffer {
     bytes[at] = lane
     bytes.writeUIntBE(end.next, at + 1, 6)
     bytes.writeUIntBE(end.bytes, at + 7, 6)
+    bytes.writeUIntBE(end.head, at + 13, 6)
     at += rowBytes
   }
   bytes.writeUInt32BE(crc32(bytes.subarray(8), crc32(bytes.subarray(0, 4))), 4)
@@ -50,7 +55,11 @@ export function readMeta(bytes: Buffer): Meta | { newerVersion: number } | undef
   if (bytes[0]! > metaVersion) return { newerVersion: bytes[0]! }
   const lanes = new Map<number, LaneEnd>()
   for (let at = headerBytes; at < bytes.length; at += rowBytes)
-    lanes.set(bytes[at]!, { next: bytes.readUIntBE(at + 1, 6), bytes: bytes.readUIntBE(at + 7, 6) })
+    lanes.set(bytes[at]!, {
+      next: bytes.readUIntBE(at + 1, 6),
+      bytes: bytes.readUIntBE(at + 7, 6),
+      head: bytes.readUIntBE(at + 13, 6),
+    })
   return {
     clean: bytes[1] === 1,
     epoch: bytes.readBigUInt64BE(8),

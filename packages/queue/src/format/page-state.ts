@@ -5,7 +5,7 @@ import type { PagePlace } from './page.ts'
  * What became of a page's messages, version 1; stands beside the body under part 1.
  *
  *    0  version u8, 0 u8, count u16
- *    4  checksum u32 of what follows
+ *    4  checksum u32 of what follows and of the first four bytes
  *    8  epoch u64 of the page, queue u16, lane u8, firstSeq u48, writtenAt u48
  *   31  finished: a bit per message
  *       dispatched: a bit per message, set once it was handed out
@@ -46,7 +46,7 @@ export function encodeState(stamp: StateStamp & { writtenAt: number }, state: Pa
   fixed.writeUIntBE(stamp.firstSeq, 19, 6)
   fixed.writeUIntBE(stamp.writtenAt, 25, 6)
   const bytes = rows.length > 0 ? Buffer.concat([fixed, ...rows]) : fixed
-  bytes.writeUInt32BE(crc32(bytes.subarray(8)), 4)
+  bytes.writeUInt32BE(checksum(bytes), 4)
   return bytes
 }
 
@@ -55,7 +55,7 @@ export function readState(bytes: Buffer, stamp: StateStamp): PageState | undefin
   const { count } = stamp
   const bitmapBytes = (count + 7) >> 3
   let at = headerBytes + 2 * bitmapBytes
-  if (bytes.length < at || crc32(bytes.subarray(8)) !== bytes.readUInt32BE(4)) return undefined
+  if (bytes.length < at || checksum(bytes) !== bytes.readUInt32BE(4)) return undefined
   if (bytes[0] !== stateVersion || !isOf(bytes, stamp)) return undefined
   const state = createState(count)
   for (let index = 0; index < count; index++) {
@@ -96,6 +96,10 @@ function encodeRow(state: PageState, index: number): Buffer {
   row.writeUInt16BE(text.length, 3)
   row.set(text, 5)
   return row
+}
+
+function checksum(bytes: Buffer): number {
+  return crc32(bytes.subarray(8), crc32(bytes.subarray(0, 4)))
 }
 
 function isOf(bytes: Buffer, { count, epoch, queue, lane, firstSeq }: StateStamp): boolean {

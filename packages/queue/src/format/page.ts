@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib'
  * A page: many messages in one LevelDB value, version 1.
  *
  *    0  version u8, 0 u8, count u16
- *    4  checksum u32 of all of header and table but this field
+ *    4  checksum u32 of header and table, all but this field
  *    8  epoch u64: drawn by the open that wrote it
  *   16  queue u16, lane u8, 0 u8
  *   20  firstSeq u48
@@ -12,7 +12,8 @@ import { crc32 } from 'node:zlib'
  *   32  writtenAt u48: queue time in milliseconds
  *   38  bodyChecksum u32 of all entries
  *   42  payloadBytes u48 in all
- *   48  table: per entry, length u32 and checksum u32
+ *   48  head u48: the lane's first page when this one was written, where a reader may start
+ *   54  table: per entry, length u32 and checksum u32
  *       entries, each `flags u8`, what the flags announce, payload
  *
  * The table's own checksums salvage the rest of a page of which one entry is damaged.
@@ -20,7 +21,7 @@ import { crc32 } from 'node:zlib'
 export const pageVersion = 1
 export const maxPageMessages = 256
 export const maxPageBytes = 65_536
-const headerBytes = 48
+const headerBytes = 54
 const rowBytes = 8
 
 const hasExpiry = 1
@@ -46,9 +47,15 @@ export interface PageHeader extends PagePlace {
   bytesBefore: number
   writtenAt: number
   payloadBytes: number
+  /** At most the first sequence number that is still on disk. */
+  head: number
 }
 
 export interface PageBody extends PageHeader {
+  /** Whether all its entries are as they were written. */
+  readonly isWhole: boolean
+  /** The bytes that one entry takes, damaged or not. */
+  entryLength(index: number): number
   /** Reads one entry; undefined if its checksum does not match. */
   entry(index: number): Entry | undefined
 }
@@ -59,7 +66,7 @@ export function entryBytes(entry: Entry): number {
 }
 
 export function encodePage(
-  place: PagePlace & Pick<PageHeader, 'epoch' | 'bytesBefore' | 'writtenAt'>,
+  place: PagePlace & Pick<PageHeader, 'epoch' | 'bytesBefore' | 'writtenAt' | 'head'>,
   entries: readonly Entry[],
 ): Buffer {
   let size = headerBytes
@@ -87,7 +94,8 @@ export function encodePage(
   page.writeUIntBE(place.writtenAt, 32, 6)
   page.writeUInt32BE(crc32(page.subarray(bodyStart)), 38)
   page.writeUIntBE(payloadBytes, 42, 6)
-  page.writeUInt32BE(crc32(page.subarray(8, bodyStart)), 4)
+  page.writeUIntBE(place.head, 48, 6)
+  page.writeUInt32BE(headerChecksum(page, bodyStart), 4)
   return page
 }
 
@@ -99,7 +107,7 @@ export function readHeader(
   if (page.length < headerBytes) return undefined
   const count = page.readUInt16BE(2)
   const bodyStart = headerBytes + count * rowBytes
-  if (page.length < bodyStart || crc32(page.subarray(8, bodyStart)) !== page.readUInt32BE(4)) return undefined
+  if (page.length < bodyStart || headerChecksum(page, bodyStart) !== page.readUInt32BE(4)) return undefined
   if (page[0]! > pageVersion) return { newerVersion: page[0]! }
   if (page[0] !== pageVersion || count === 0 || count > maxPageMessages) return undefined
   const isPlace =
@@ -114,6 +122,7 @@ export function readHeader(
     bytesBefore: page.readUIntBE(26, 6),
     writtenAt: page.readUIntBE(32, 6),
     payloadBytes: page.readUIntBE(42, 6),
+    head: page.readUIntBE(48, 6),
   }
 }
 
@@ -127,7 +136,7 @@ export function readPage(page: Buffer, header: PageHeader, trusted = false): Pag
   const isWhole =
     trusted ||
     (ends[header.count] === page.length && crc32(page.subarray(bodyStart)) === page.readUInt32BE(38))
-  return { ...header, entry }
+  return { ...header, isWhole, entry, entryLength: (index) => ends[index + 1]! - ends[index]! }
 
   function entry(index: number): Entry | undefined {
     const bytes = page.subarray(ends[index], ends[index + 1])
@@ -139,6 +148,10 @@ export function readPage(page: Buffer, header: PageHeader, trusted = false): Pag
     const row = headerBytes + index * rowBytes
     return bytes.length === page.readUInt32BE(row) && crc32(bytes) === page.readUInt32BE(row + 4)
   }
+}
+
+function headerChecksum(page: Buffer, bodyStart: number): number {
+  return crc32(page.subarray(8, bodyStart), crc32(page.subarray(0, 4)))
 }
 
 function writeEntry(page: Buffer, start: number, { expiresAt, group, payload }: Entry): number {

@@ -1,0 +1,152 @@
+import { access, constants, mkdir, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '@holdfast/core'
+import { Level } from 'level'
+import { queueError } from '../errors.ts'
+import { type Database, isCorruption } from '../store/database.ts'
+import type { Medium } from '../store/medium.ts'
+import { isDiskFull } from '../store/store.ts'
+import type { Recovery } from '../types.ts'
+import { type Ballast, createBallast } from './ballast.ts'
+import { checkTables } from './blocks.ts'
+import { createMarker } from './marker.ts'
+
+export interface FolderOptions {
+  /** The folder's real path. */
+  path: string
+  ballastBytes: number
+  onCorruption: 'quarantine' | 'fail'
+  createIfMissing: boolean
+  clock: Clock
+}
+
+const regainEveryMs = 1_000
+
+/** LevelDB's own files. */
+const dataFile = /^(?:\d+\.(?:log|ldb|sst)|MANIFEST-\d+|CURRENT)$/
+
+/** The types of `level` are those that it shares with browsers; on Node it is `classic-level`. */
+const { repair } = Level as unknown as { repair(path: string): Promise<void> }
+
+/** A LevelDB in a folder. Side files of ours in there are named `holdfast.*`; a copy opens without them. */
+export function createFolder(options: FolderOptions): Medium {
+  const { path, clock } = options
+  const marker = createMarker(path)
+  const recovery = { unclean: false, repaired: false, quarantined: [] as string[] }
+  let ballast: Ballast | undefined
+  let nextRegainAt = Number.NEGATIVE_INFINITY
+  return {
+    open,
+    reopen,
+    regainSpace,
+    close,
+    recovery: recovery as Recovery,
+    get isLowOnSpace() {
+      return ballast?.isReleased ?? false
+    },
+  }
+
+  async function open(): Promise<Database> {
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+      throw queueError('QUEUE_UNREADABLE', `${path} cannot be read and written; check its owner and mode.`, {
+        cause,
+      })
+    })
+    await checkFiles()
+    if (await marker.wasAborted()) await quarantineTables()
+    await marker.set()
+    const database = await openOrRecover()
+    ballast = await createBallast(path, options.ballastBytes)
+    await marker.opened()
+    return database
+  }
+
+  async function checkFiles(): Promise<void> {
+    const files = await readdir(path)
+    if (files.includes('CURRENT')) return
+    if (!options.createIfMissing)
+      throw queueError('QUEUE_MISSING', `There is no queue in ${path}; check the path, or let it be created.`)
+    const strays = files.filter((file) => dataFile.test(file))
+    if (strays.length > 0) await setAside(strays, 'there are data files, but no CURRENT that names them')
+  }
+
+  async function openOrRecover(): Promise<Database> {
+    try {
+      return await openLevel()
+    } catch (error) {
+      if (!isCorruption(error)) throw openError(error)
+      refuseIfAsked('the database is corrupt', error)
+    }
+    recovery.repaired = true
+    try {
+      await repair(path)
+      return await openLevel()
+    } catch (error) {
+      const files = await readdir(path)
+      await setAside(
+        files.filter((file) => dataFile.test(file)),
+        'LevelDB cannot repair it',
+        error,
+      )
+      return await openLevel()
+    }
+  }
+
+  async function openLevel(): Promise<Database> {
+    const level = new Level<Buffer, Buffer>(path, {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+      createIfMissing: options.createIfMissing,
+    })
+    await level.open()
+    return level as unknown as Database
+  }
+
+  function openError(cause: unknown): Error {
+    const code = (cause as { cause?: { code?: string } }).cause?.code
+    if (code === 'LEVEL_LOCKED')
+      return queueError('QUEUE_LOCKED', `${path} is open in another process; one process owns a queue.`, {
+        cause,
+      })
+    if (isDiskFull(cause))
+      return queueError('QUEUE_DISK_FULL', `There is no room on the disk to open ${path}.`, { cause })
+    return queueError('QUEUE_UNREADABLE', `${path} cannot be opened as a database.`, { cause })
+  }
+
+  async function quarantineTables(): Promise<void> {
+    const damaged = await checkTables(path)
+    if (damaged.length > 0) await setAside(damaged, 'blocks of these tables are damaged')
+  }
+
+  async function setAside(files: readonly string[], why: string, cause?: unknown): Promise<void> {
+    refuseIfAsked(`${why}: ${files.join(', ')}`, cause)
+    const folder = `holdfast.quarantine-${Math.floor(clock.wall())}`
+    await mkdir(join(path, folder), { recursive: true })
+    for (const file of files) {
+      await rename(join(path, file), join(path, folder, file))
+      recovery.quarantined.push(join(folder, file))
+    }
+  }
+
+  function refuseIfAsked(what: string, cause: unknown): void {
+    if (options.onCorruption === 'quarantine') return
+    throw queueError('QUEUE_CORRUPT', `${path}: ${what}. Open it with onCorruption: 'quarantine' to go on.`, {
+      cause,
+    })
+  }
+
+  async function reopen(error: Error): Promise<Database> {
+    if (isDiskFull(error)) await ballast?.release()
+    return await openLevel()
+  }
+
+  async function regainSpace(): Promise<void> {
+    if (clock.now() < nextRegainAt) return
+    nextRegainAt = clock.now() + regainEveryMs
+    await ballast?.restore()
+  }
+
+  async function close(healthy: boolean): Promise<void> {
+    if (healthy) await marker.clear()
+  }
+}

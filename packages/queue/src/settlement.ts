@@ -1,0 +1,139 @@
+import { type Bands, finishAt } from './bands.ts'
+import type { Context } from './context.ts'
+import { checkpointKey, deadLane, type ParkedPlace, parkedKey } from './format/keys.ts'
+import { errorText } from './format/page-state.ts'
+import { encodeRecord } from './format/record.ts'
+import type { Groups } from './state/groups.ts'
+import { type Message, messageId } from './state/message.ts'
+
+/** The end of a delivery, or of a message. */
+export interface Settlement {
+  readonly message: Message
+  readonly kind: 'ack' | 'retry' | 'bury' | 'expire' | 'drop'
+  /** For a retry: milliseconds until it goes out again. */
+  readonly delayMs: number
+  /** Told once the effect is on disk. */
+  readonly resolve: ((isDone: true) => void) | undefined
+}
+
+export interface Settlements {
+  /** How many wait to be written. */
+  readonly waiting: number
+  add(settlement: Settlement): void
+  /** Turns all that wait into operations; the result finishes them once those are written. */
+  apply(): (() => void) | undefined
+}
+
+/** Where a message that may go out again, now or later, is given. */
+export interface Redelivery {
+  now(message: Message): void
+  /** After so many milliseconds; only in memory. */
+  later(message: Message, delayMs: number): void
+}
+
+export function createSettlements<T>(
+  context: Context<T>,
+  bands: Bands,
+  groups: Groups,
+  redelivery: Redelivery,
+): Settlements {
+  const { queue, operations, totals, events } = context
+  let waiting: Settlement[] = []
+  return {
+    apply,
+    get waiting() {
+      return waiting.length
+    },
+    add(settlement) {
+      waiting.push(settlement)
+      context.commit()
+    },
+  }
+
+  function apply(): (() => void) | undefined {
+    if (waiting.length === 0) return undefined
+    const batch = waiting
+    waiting = []
+    const writtenAt = Math.floor(context.queueTime())
+    for (const { message, kind, delayMs } of batch) {
+      if (kind === 'retry') prepareRetry(message, delayMs, writtenAt)
+      else finish(message, kind === 'bury' ? writtenAt : undefined)
+    }
+    return () => {
+      for (const settlement of batch) conclude(settlement)
+    }
+  }
+
+  function prepareRetry(message: Message, delayMs: number, writtenAt: number): void {
+    const band = bands.of(message.priority)
+    const { home } = message
+    const staysInPlace = message.group !== undefined || delayMs === 0
+    if (staysInPlace && home.kind === 'page') {
+      if (message.error !== undefined) home.page.state.errors.set(home.index, message.error)
+      band.pages.touch(home.page)
+    } else if (staysInPlace) band.parked.touch(operations, message)
+    else {
+      finishAt(band, operations, message)
+      const place = { lane: message.lane, seq: message.seq, time: writtenAt + delayMs }
+      band.parked.put(operations, message, place, writtenAt)
+      message.home = { kind: 'parked', place, hasAttempts: false }
+    }
+  }
+
+  function finish(message: Message, diedAt: number | undefined): void {
+    finishAt(bands.of(message.priority), operations, message)
+    if (diedAt !== undefined) {
+      const place: ParkedPlace = { lane: message.lane, seq: message.seq, time: diedAt }
+      const record = { ...message, ...place, writtenAt: diedAt }
+      operations.push([
+        parkedKey(queue, deadLane, place, 0),
+        encodeRecord({ queue, storedIn: deadLane }, record),
+      ])
+    }
+    if (message.checkpoint !== 'none') operations.push([checkpointKey(queue, message), undefined])
+  }
+
+  function conclude({ message, kind, delayMs, resolve }: Settlement): void {
+    if (kind === 'retry') concludeRetry(message, delayMs)
+    else concludeFinish(message, kind)
+    resolve?.(true)
+  }
+
+  function concludeRetry(message: Message, delayMs: number): void {
+    totals.retried++
+    if (delayMs === 0) redelivery.now(message)
+    else if (message.group !== undefined) redelivery.later(message, delayMs)
+    else bands.of(message.priority).parked.parked(message, false)
+  }
+
+  function concludeFinish(message: Message, kind: Exclude<Settlement['kind'], 'retry'>): void {
+    totals.messages--
+    totals.admittedMessages--
+    totals.bytes -= message.payload.byteLength
+    totals.admittedBytes -= message.payload.byteLength
+    const next = groups.release(message)
+    if (next) redelivery.now(next)
+    tell(message, kind)
+  }
+
+  function tell(message: Message, kind: Exclude<Settlement['kind'], 'retry'>): void {
+    if (kind === 'ack') return void totals.acknowledged++
+    const id = messageId(message.epoch, message)
+    if (kind === 'bury') {
+      totals.buried++
+      totals.dead++
+      events.emit('buried', { id, attempts: message.attempts, error: message.error ?? '' })
+    } else if (kind === 'expire') {
+      totals.expired++
+      events.emit('expired', id)
+    } else {
+      totals.dropped++
+      events.emit('dropped', id)
+    }
+  }
+}
+
+/** The text kept of a failure; the former one where none is given. */
+export function noteError(message: Message, error: unknown): void {
+  if (error !== undefined) message.error = errorText(error)
+}

@@ -1,0 +1,121 @@
+import type { Context } from './context.ts'
+import type { Delivery } from './delivery.ts'
+import { queueError } from './errors.ts'
+import { checkTake } from './options.ts'
+import type { Job, TakeOptions } from './types.ts'
+
+/** The callers that want jobs, in the order in which they came. */
+export interface Takes<T> {
+  take(options: TakeOptions): Promise<Job<T>[]>
+  /** Something may be there now: serves who waits. */
+  serve(): void
+  /** Ends every take that waits, and refuses others: with an error, or with no jobs. */
+  end(error: Error | undefined): void
+}
+
+export interface TakesParts<T> {
+  context: Context<T>
+  delivery: Delivery<T>
+  /** After an unclean open each delivery is written before it goes out, until a job was settled. */
+  mustMark(): boolean
+  mark(): Promise<void>
+}
+
+interface Taker<T> {
+  max: number
+  visibilityTimeoutMs: number
+  resolve(jobs: Job<T>[]): void
+  reject(error: unknown): void
+}
+
+export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts<T>): Takes<T> {
+  const { clock, visibilityTimeoutMs } = context.settings
+  const waiting = new Set<Taker<T>>()
+  let isOver: { error: Error | undefined } | undefined
+  return { take, serve, end }
+
+  async function take(options: TakeOptions): Promise<Job<T>[]> {
+    const { max, waitMs, ...settings } = checkTake(options)
+    const { signal } = options
+    if (isOver?.error) throw isOver.error
+    if (isOver || signal?.aborted) return []
+    const timeoutMs = settings.visibilityTimeoutMs ?? visibilityTimeoutMs
+    const jobs = waiting.size === 0 ? await takeNow(max, timeoutMs) : []
+    if (jobs.length > 0 || waitMs === 0) return await ready(jobs)
+    return await ready(await wait(max, timeoutMs, waitMs, signal))
+  }
+
+  /** Resolves with what there is, read from disk where it must be. */
+  async function takeNow(max: number, timeoutMs: number): Promise<Job<T>[]> {
+    for (;;) {
+      const { jobs, reading } = delivery.deliver(max, timeoutMs)
+      if (jobs.length > 0) context.wake()
+      if (jobs.length > 0 || !reading) return jobs
+      await reading
+      if (isOver) return []
+    }
+  }
+
+  async function ready(jobs: Job<T>[]): Promise<Job<T>[]> {
+    if (jobs.length === 0) return jobs
+    if (jobs.some(({ attempt }) => attempt > 1)) await delivery.readCheckpoints(jobs)
+    if (mustMark()) await mark()
+    return jobs
+  }
+
+  async function wait(
+    max: number,
+    timeoutMs: number,
+    waitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Job<T>[]> {
+    // It may have ended while the disk was read.
+    if (isOver?.error) throw isOver.error
+    if (isOver) return []
+    const over = new AbortController()
+    const leave = (): void => over.abort()
+    signal?.addEventListener('abort', leave, { once: true })
+    try {
+      return await new Promise<Job<T>[]>((resolve, reject) => {
+        const taker: Taker<T> = { max, visibilityTimeoutMs: timeoutMs, resolve, reject }
+        waiting.add(taker)
+        over.signal.addEventListener('abort', () => {
+          if (waiting.delete(taker)) resolve([])
+        })
+        if (waitMs < Number.POSITIVE_INFINITY) void clock.sleep(waitMs, over.signal).then(leave, reject)
+        if (signal?.aborted) leave()
+        serve()
+      })
+    } finally {
+      over.abort()
+      signal?.removeEventListener('abort', leave)
+    }
+  }
+
+  function serve(): void {
+    for (const taker of waiting) {
+      const { jobs, reading } = delivery.deliver(taker.max, taker.visibilityTimeoutMs)
+      if (jobs.length === 0) return void reading?.catch(fail)
+      waiting.delete(taker)
+      taker.resolve(jobs)
+    }
+  }
+
+  function fail(error: unknown): void {
+    for (const taker of waiting) taker.reject(error)
+    waiting.clear()
+  }
+
+  function end(error: Error | undefined): void {
+    isOver ??= { error }
+    for (const taker of waiting) {
+      if (error) taker.reject(error)
+      else taker.resolve([])
+    }
+    waiting.clear()
+  }
+}
+
+export function closedError(): Error {
+  return queueError('QUEUE_CLOSED', 'The queue is closed; open it again.')
+}

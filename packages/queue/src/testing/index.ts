@@ -1,0 +1,1 @@
+export { createMemoryDisk, type MemoryDisk, type MemoryQueueOptions, openMemoryQueue } from './memory.ts'
