@@ -1,4 +1,4 @@
-import { lowerBound, selects } from '../keys.ts'
+import { lowerBound } from '../keys.ts'
 import type { Entry, Operation, Outcome, Selection, WatchEvent } from '../store.ts'
 
 /**
@@ -16,6 +16,8 @@ export interface History {
   latest(key: string): Entry | undefined
   /** What stood there at a revision within [compactRevision, revision], in key order. */
   range(selection: Selection, revision: number): Entry[]
+  /** The same, of entries put at a revision or later, and how many there are in all. */
+  select(selection: Selection, revision: number, minModRevision: number): Selected
   /** Applies the operations in their order, each seeing those before it. Raises the revision by one if they changed anything. */
   apply(operations: readonly Operation[]): { outcomes: Outcome[]; events: readonly WatchEvent[] }
   /** The events of one revision within [compactRevision, revision]. */
@@ -23,6 +25,11 @@ export interface History {
   compact(revision: number): void
   /** Forgets all that came after a revision, as a restore from a backup does. */
   rollback(revision: number): void
+}
+
+export interface Selected {
+  readonly entries: Entry[]
+  readonly count: number
 }
 
 /** A key's life, oldest first; a version without an entry is a deletion. */
@@ -53,6 +60,7 @@ export function createHistory(): History {
     },
     latest: (key) => byKey.get(key)?.versions.at(-1)?.entry,
     range,
+    select,
     apply,
     eventsAt: (at) => log[at - firstLogged] ?? [],
     compact,
@@ -60,21 +68,30 @@ export function createHistory(): History {
   }
 
   function range(selection: Selection, at: number): Entry[] {
-    return selected(selection).flatMap((history) => entryAt(history, at) ?? [])
+    return select(selection, at).entries
   }
 
-  function selected(selection: Selection): KeyHistory[] {
-    if ('key' in selection) {
-      const history = byKey.get(selection.key)
-      return history ? [history] : []
+  function select(selection: Selection, at: number, minModRevision = 0): Selected {
+    const entries: Entry[] = []
+    let count = 0
+    const { list, begin, end } = placeOf(selection)
+    for (let index = begin; index < end; index += 1) {
+      const entry = entryAt(list[index]!, at)
+      if (!entry) continue
+      count += 1
+      if (entry.modRevision >= minModRevision) entries.push(entry)
     }
-    const found: KeyHistory[] = []
-    for (let index = lowerBound(sorted, selection.prefix, keyOf); index < sorted.length; index += 1) {
-      const history = sorted[index]!
-      if (!selects(selection, history.key)) break
-      found.push(history)
+    return { entries, count }
+  }
+
+  /** Where the selected keys stand, side by side. */
+  function placeOf(selection: Selection): { list: readonly KeyHistory[]; begin: number; end: number } {
+    if ('prefix' in selection) {
+      const begin = lowerBound(sorted, selection.prefix, keyOf)
+      return { list: sorted, begin, end: endOfPrefix(sorted, selection.prefix, begin) }
     }
-    return found
+    const history = byKey.get(selection.key)
+    return { list: history ? [history] : [], begin: 0, end: history ? 1 : 0 }
   }
 
   function apply(operations: readonly Operation[]): { outcomes: Outcome[]; events: readonly WatchEvent[] } {
@@ -112,7 +129,8 @@ export function createHistory(): History {
 
   function remove(selection: Selection, events: WatchEvent[]): number {
     const modRevision = revision + 1
-    const living = selected(selection).filter((history) => history.versions.at(-1)?.entry)
+    const { list, begin, end } = placeOf(selection)
+    const living = list.slice(begin, end).filter((history) => history.versions.at(-1)?.entry)
     for (const { key, versions } of living) {
       versions.push({ revision: modRevision })
       events.push({ kind: 'delete', key, modRevision })
@@ -161,8 +179,25 @@ function keyOf(history: KeyHistory): string {
   return history.key
 }
 
+/** What stood at a revision; most reads are of the present, so the search begins there. */
 function entryAt({ versions }: KeyHistory, revision: number): Entry | undefined {
-  return versions.findLast((version) => version.revision <= revision)?.entry
+  for (let index = versions.length - 1; index >= 0; index -= 1) {
+    const version = versions[index]!
+    if (version.revision <= revision) return version.entry
+  }
+  return undefined
+}
+
+/** Where the keys with a prefix end that begin at `begin`: keys with one prefix stand side by side. */
+function endOfPrefix(sorted: readonly KeyHistory[], prefix: string, begin: number): number {
+  let low = begin
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (sorted[middle]!.key.startsWith(prefix)) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** The version that stood at the compacted revision, unless it was a deletion, and all later ones. */

@@ -11,7 +11,7 @@ import type {
   TransactionResult,
   WatchOptions,
 } from '../store.ts'
-import { copyEntry, copyOperation, copyOutcome } from './copy.ts'
+import { copyEntries, copyOperation, copyOutcome } from './copy.ts'
 import { createHistory, type History } from './history.ts'
 import { createLeases, type Leases } from './leases.ts'
 import { checkSelection, checkTransaction, holds } from './transaction.ts'
@@ -102,9 +102,8 @@ export function createMemoryServer({ clock, retainRevisions }: MemoryServerOptio
     if (at > history.revision)
       throw coordinationError('STORE_REFUSED', `revision ${at} is in the future of ${history.revision}`)
     if (at < history.compactRevision) throw compacted(at, history.compactRevision)
-    const all = history.range(selection, at)
-    const entries = all.filter((entry) => entry.modRevision >= minModRevision).slice(0, limit)
-    return { ...header(), entries: entries.map(copyEntry), count: all.length }
+    const { entries, count } = history.select(selection, at, minModRevision)
+    return { ...header(), entries: copyEntries(limit < count ? entries.slice(0, limit) : entries), count }
   }
 
   function transact(transaction: Transaction): TransactionResult {

@@ -80,7 +80,7 @@ export function createFollower(parts: FollowerOptions): Follower {
     signal.throwIfAborted()
     gap = undefined
     const change = replica.adopt(snapshot, reason === 'unopened' ? undefined : reason)
-    if (reason !== 'unopened') publish(change)
+    if (change) publish(change)
     currency.restart(read, { revision: snapshot.revision, count: snapshot.count })
   }
 

@@ -10,8 +10,8 @@ export interface Replica extends Header {
   get(key: string): Entry | undefined
   /** In key order; the same array until something changes, and never changed itself. */
   entries(): readonly Entry[]
-  /** Takes over a snapshot of the same keys, whatever was here before. */
-  adopt(snapshot: RangeResult, resync?: ResyncReason): ViewChange
+  /** Takes over a snapshot of the same keys, whatever was here before, and tells how that differs if there is a reason to. */
+  adopt(snapshot: RangeResult, resync: ResyncReason | undefined): ViewChange | undefined
   /** Applies one revision, or a progress notice, of this cluster. What is not after `revision` has no effect. */
   apply(batch: WatchBatch): ViewChange | undefined
 }
@@ -47,20 +47,16 @@ export function createReplica(): Replica {
     apply,
   }
 
-  function adopt(snapshot: RangeResult, resync?: ResyncReason): ViewChange {
+  function adopt(snapshot: RangeResult, resync: ResyncReason | undefined): ViewChange | undefined {
     const before = entryOf
-    entryOf = new Map(snapshot.entries.map((entry) => [entry.key, entry]))
+    entryOf = new Map()
+    for (const entry of snapshot.entries) entryOf.set(entry.key, entry)
     sorted = [...snapshot.entries]
     shared = false
     clusterId = snapshot.clusterId
     revision = snapshot.revision
     generation += 1
-    const keys = new Set([...before.keys(), ...entryOf.keys()])
-    return {
-      revision,
-      keys: [...keys].flatMap((key) => keyChange(key, before.get(key), entryOf.get(key)) ?? []),
-      ...(resync ? { resync } : {}),
-    }
+    return resync && { revision, keys: difference(before, entryOf), resync }
   }
 
   function apply(batch: WatchBatch): ViewChange | undefined {
@@ -89,6 +85,17 @@ export function createReplica(): Replica {
     )
     if (after) entryOf.set(key, after)
     else entryOf.delete(key)
+  }
+}
+
+function difference(before: ReadonlyMap<string, Entry>, after: ReadonlyMap<string, Entry>): KeyChange[] {
+  const changes: KeyChange[] = []
+  for (const [key, entry] of before) note(keyChange(key, entry, after.get(key)))
+  for (const [key, entry] of after) if (!before.has(key)) note(keyChange(key, undefined, entry))
+  return changes
+
+  function note(change: KeyChange | undefined): void {
+    if (change) changes.push(change)
   }
 }
 
