@@ -52,7 +52,10 @@ export function checkUplinkOptions<T>(options: UplinkOptions<T>): Settings<T> {
     headers: headersOf(options.headers),
     format,
     batch: {
-      maxMessages: checkInteger('batch.maxMessages', batch.maxMessages ?? 256, { min: 1 }),
+      maxMessages: Math.min(
+        checkInteger('batch.maxMessages', batch.maxMessages ?? 256, { min: 1 }),
+        Math.max(1, Math.floor(rate?.max ?? Number.POSITIVE_INFINITY)),
+      ),
       maxBytes: checkInteger('batch.maxBytes', batch.maxBytes ?? 2 ** 20, { min: 1, ...unbounded }),
       maxAgeMs: checkNumber('batch.maxAgeMs', batch.maxAgeMs ?? 100, { min: 0 }),
     },

@@ -43,7 +43,7 @@ export interface CircuitOptions {
   maxOpenMs?: number
 }
 
-/** At most `max` messages in any `perMs` milliseconds, after a first burst of `max`. */
+/** At most `max` messages per `perMs` milliseconds in the long run, in bursts of at most `max`; no batch holds more. */
 export interface Rate {
   /** > 0 */
   max: number

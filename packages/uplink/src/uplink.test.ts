@@ -331,6 +331,19 @@ test('several requests at once, and no more', async () => {
   expect(new Set(own.collector.requests.flatMap(({ ids }) => ids)).size).toBe(30)
 })
 
+test('a rate holds back peaks', async () => {
+  await using own = await lab(undefined, { rate: { max: 10, perMs: 1_000 } })
+  own.queue.put(...Array.from({ length: 35 }, (_, at) => at))
+  await until(() => own.queue.ids('acked').length === 10)
+  const reached: [number, number][] = []
+  for (const messages of [20, 30, 35]) {
+    await advanceUntil(own.clock, 50, () => own.queue.ids('acked').length >= messages)
+    reached.push([own.clock.now(), own.queue.ids('acked').length])
+  }
+  for (const [now, messages] of reached) expect(messages).toBeLessThanOrEqual(10 + now / 100)
+  expect(own.collector.requests.every(({ ids }) => ids.length <= 10)).toBe(true)
+})
+
 test('a queue that can give nothing any more ends the uplink', async () => {
   const clock = createFakeClock()
   await using collector = await startLabCollector()

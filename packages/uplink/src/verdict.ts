@@ -52,7 +52,7 @@ export function retryAfterMs(answer: Answer, wallMs: number): number | undefined
   const value = answer.headers['retry-after']
   if (typeof value !== 'string') return undefined
   if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1_000
-  const date = Date.parse(value)
+  const date = /^\s*[A-Za-z]{3}/.test(value) ? Date.parse(value) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - wallMs)
 }
 
