@@ -76,9 +76,9 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
   }
 
   function respond({ method, url = '/' }: IncomingMessage, response: ServerResponse): void {
-    if (url === '/events' && method === 'GET' && feed.open(response)) return
-    const allowed = method === 'GET' || method === 'HEAD'
-    send(response, allowed ? (answer(url, health, samples) ?? notFound) : notAllowed)
+    if (method !== 'GET' && method !== 'HEAD') send(response, notAllowed)
+    else if (url !== '/events' || method === 'HEAD') send(response, answer(url, health, samples) ?? notFound)
+    else if (!feed.open(response)) send(response, tooMany)
   }
 
   function samples(): ReturnType<typeof gatherSamples> {
@@ -100,6 +100,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
 }
 
 const notFound = makeAnswer(404, plainText, 'not found\n')
+const tooMany = makeAnswer(503, plainText, 'too many are reading already\n')
 const notAllowed = makeAnswer(405, plainText, 'GET or HEAD only\n', 'allow', 'GET, HEAD')
 
 function send(response: ServerResponse, { status, headers, body }: Answer): void {
