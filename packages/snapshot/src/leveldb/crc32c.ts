@@ -7,7 +7,7 @@ const table: Int32Array = Int32Array.from({ length: 256 }, (_, byte) => {
 /** CRC-32C (Castagnoli), as unsigned 32 bits. */
 export function crc32c(bytes: Uint8Array): number {
   let crc = -1
-  for (const byte of bytes) crc = (crc >>> 8) ^ table[(crc ^ byte) & 0xff]!
+  for (let at = 0; at < bytes.length; at += 1) crc = (crc >>> 8) ^ table[(crc ^ bytes[at]!) & 0xff]!
   return ~crc >>> 0
 }
 
