@@ -131,6 +131,32 @@ describeEtcd('certificates', () => {
       await store.transact({ then: [put('c')] })
     })
 
+    test('name the user where there is no password', async () => {
+      const names = ['common-name', 'other-name']
+      await using asking = await startEtcd({
+        tls: { ...authority.issue('root'), ca: authority.ca },
+        auth: { rootPassword: 'secret' },
+      })
+      for (const name of names) authority.issue(name)
+      await asking.etcdctl('role', 'add', 'app')
+      await asking.etcdctl('role', 'grant-permission', 'app', '--prefix=true', 'readwrite', 'app/')
+      await asking.etcdctl('user', 'add', 'common-name:unused')
+      await asking.etcdctl('user', 'grant-role', 'common-name', 'app')
+      const [known, unknown] = names.map((name) => ({
+        certFile: file(`${name}.crt`),
+        keyFile: file(`${name}.key`),
+      }))
+      await using store = await openEtcdStore({
+        endpoints: asking.endpoints,
+        namespace: 'app/',
+        tls: { caFile: authority.ca, ...known },
+      })
+      await store.transact({ then: [put('a')] })
+      expect((await store.range({ prefix: '' })).count).toBe(1)
+      await using stranger = await open(unknown, asking.endpoint)
+      expect(await codeOf(stranger.range({ key: 'a' }))).toBe('STORE_DENIED')
+    })
+
     test('that cannot be used are told of at the opening', async () => {
       await writeFile(file('broken.crt'), 'not a certificate')
       await expect(open({ certFile: file('broken.crt'), keyFile: file('first.key') })).rejects.toThrow()
