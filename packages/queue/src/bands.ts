@@ -7,7 +7,7 @@ import type { Message } from './state/message.ts'
 import type { Operation } from './state/operations.ts'
 import { createPageLane, type LaneLoss, type PageLane } from './state/page-lane.ts'
 import { createParkedLane, type ParkedLane } from './state/parked-lane.ts'
-import { type Pair, readSome } from './store/database.ts'
+import { type Pair, readOne, readSome } from './store/database.ts'
 
 /** All that is of one priority. */
 export interface Band {
@@ -124,7 +124,7 @@ export function createBands<T>(context: Context<T>, starts: readonly BandStart[]
       if (last?.[0][9] !== 0) return some
       // The chunk ended between a page and its state.
       const key = pageKey(queue, pages.lane, last[0].readUIntBE(3, 6), 1)
-      const state = await database.get(key)
+      const state = await readOne(database, key)
       return state ? [...some, [key, state] as Pair] : some
     })
     for (const loss of pages.load(pairs, end)) report(priority, loss)

@@ -34,7 +34,6 @@ export interface CommitParts<T> {
   moveStragglers(): void
 }
 
-const metaEveryDeletes = 4_096
 const compactAboveBytes = 64 * 2 ** 20
 const compactEmptyAboveBytes = 2 ** 20
 
@@ -47,9 +46,6 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
   let isClean = false
   let mustStampMeta = false
   let mustPrune = false
-  let deletesSinceMeta = 0
-  /** Where each lane ended when the record was written last. */
-  const stamped = new Map<number, number>()
   let deletedBytes = 0
   return { prepare, failing, written, storeCheckpoint, stampMeta, pruneKeys }
 
@@ -66,7 +62,7 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
     operations.length = 0
     waiters = []
     again = { operations: [], finals: [] }
-    const meta = metaOperation(intake)
+    const meta = metaOperation(intake, deleted > 0)
     if (!intake && todo.length === 0 && finals.length === 0 && !meta) return undefined
     for (const [key, value] of todo) value ? batch.put(key, value) : batch.del(key)
     for (const [key, value] of intake?.operations ?? []) batch.put(key, value!)
@@ -83,12 +79,15 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
     return await prepareIntake(context, bands, dedupe, admission)
   }
 
+  /** How many pages were deleted. */
   function flushPages(): number {
     const writtenAt = Math.floor(context.queueTime())
     let deleted = 0
-    for (const { pages } of bands.all) deleted += pages.flush(operations, writtenAt)
-    deletedBytes += deleted
-    if (deleted > 0) deletesSinceMeta++
+    for (const { pages } of bands.all) {
+      const flushed = pages.flush(operations, writtenAt)
+      deletedBytes += flushed.bytes
+      deleted += flushed.pages
+    }
     return deleted
   }
 
@@ -109,19 +108,16 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
     context.commit()
   }
 
-  /** While a page is on disk it tells where its lane ends; the record is for when none is. */
-  function metaOperation(intake: Intake | undefined): Operation | undefined {
-    const isEmptied = bands.all.some(
-      ({ pages }) =>
-        pages.head === pages.next && !intake?.ends.has(pages.lane) && stamped.get(pages.lane) !== pages.next,
-    )
-    const isDue = bands.tookNew() || isEmptied || deletesSinceMeta > metaEveryDeletes
+  /**
+   * Tells where the lanes end when no page does, and where they begin, so that a
+   * page that is missing there is noticed: written with every deletion of a page.
+   */
+  function metaOperation(intake: Intake | undefined, hasDeleted: boolean): Operation | undefined {
+    const isDue = bands.tookNew() || hasDeleted
     if (!isDue && !mustStampMeta) return undefined
     mustStampMeta = false
-    deletesSinceMeta = 0
     const lanes = bands.ends()
     for (const [lane, next] of intake?.ends ?? []) lanes.set(lane, { ...lanes.get(lane)!, next })
-    for (const [lane, { next }] of lanes) stamped.set(lane, next)
     const meta = { clean: isClean, epoch: context.epoch, queueTime: Math.floor(context.queueTime()), lanes }
     return [laneKey(queue, metaLane), encodeMeta(meta)]
   }

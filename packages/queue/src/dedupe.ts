@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache'
 import type { Context } from './context.ts'
 import { dedupeExpiryKey, dedupeExpiryLane, dedupeKey, laneKey, type Origin } from './format/keys.ts'
 import type { Operation } from './state/operations.ts'
-import { readSome } from './store/database.ts'
+import { readEach, readSome } from './store/database.ts'
 
 /** The first message that had a key. */
 export interface Known extends Origin {
@@ -46,7 +46,10 @@ export function createDedupe<T>(context: Context<T>): Dedupe {
     if (unknown.size === 0) return found
     const asked = [...unknown]
     const values = await store.readNow((database) =>
-      database.getMany(asked.map((key) => dedupeKey(queue, hashOf(key)))),
+      readEach(
+        database,
+        asked.map((key) => dedupeKey(queue, hashOf(key))),
+      ),
     )
     asked.forEach((key, index) => {
       const known = values[index] && decode(values[index])
@@ -74,7 +77,10 @@ export function createDedupe<T>(context: Context<T>): Dedupe {
     }
     const over = await store.readNow((database) => readSome(database, range, pruneChunk))
     const values = await store.readNow((database) =>
-      database.getMany(over.map(([key]) => dedupeKey(queue, key.subarray(9)))),
+      readEach(
+        database,
+        over.map(([key]) => dedupeKey(queue, key.subarray(9))),
+      ),
     )
     over.forEach(([key], index) => {
       operations.push([key, undefined])

@@ -9,6 +9,7 @@ import { noteError, type Settlement, type Settlements } from './settlement.ts'
 import type { Groups } from './state/groups.ts'
 import { createTimeHeap } from './state/heap.ts'
 import type { Message } from './state/message.ts'
+import { readEach } from './store/database.ts'
 import type { Job, RetryJobOptions } from './types.ts'
 
 /** Hands messages out, each with a lease on it, and takes them back when that runs out. */
@@ -211,7 +212,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
     const asked = (jobs as readonly Lease<T>[]).filter(({ message }) => message.checkpoint === undefined)
     if (asked.length > 0) {
       const keys = asked.map(({ message }) => checkpointKey(context.queue, message))
-      const values = await context.store.read((database) => database.getMany(keys))
+      const values = await context.store.read((database) => readEach(database, keys))
       asked.forEach(({ message }, index) => {
         message.checkpoint ??= values[index] ?? 'none'
       })

@@ -17,7 +17,7 @@ import { type Meta, readMeta } from './format/meta.ts'
 import { maxPageMessages, type PageHeader, type PagePlace, readHeader, readPage } from './format/page.ts'
 import { readState, stateWrittenAt } from './format/page-state.ts'
 import { readRecord } from './format/record.ts'
-import { type Database, readAll, readSome } from './store/database.ts'
+import { type Database, readAll, readOne, readSome } from './store/database.ts'
 
 /** What is on disk of one queue. */
 export interface Found {
@@ -36,11 +36,11 @@ export interface Found {
 
 /** Finds where the lanes of a queue begin and end, from their ends and the record; pages between are not read. */
 export async function findLanes(database: Database, queue: number): Promise<Found> {
-  const bytes = await database.get(laneKey(queue, metaLane))
+  const bytes = await readOne(database, laneKey(queue, metaLane))
   const meta = bytes && readMeta(bytes)
   if (meta && 'newerVersion' in meta) throw newerFormat(meta.newerVersion)
   const found: Found = {
-    ...{ bands: [], meta, isNew: bytes === undefined, dead: 0, messages: 0, bytes: 0 },
+    ...{ bands: [], meta, isNew: false, dead: 0, messages: 0, bytes: 0 },
     queueTime: meta?.queueTime ?? 0,
   }
   for (let priority = 0; priority < priorities; priority++) {
@@ -49,6 +49,7 @@ export async function findLanes(database: Database, queue: number): Promise<Foun
   }
   for await (const [key] of readAll(database, rangeOf(queue, deadLane)))
     if (key.length === parkedKeyBytes) found.dead++
+  found.isNew = bytes === undefined && found.bands.length === 0 && found.dead === 0
   return found
 }
 
@@ -70,6 +71,13 @@ async function findBand(database: Database, queue: number, priority: number, fou
     parkedNext,
   }
   if (last) await findHead(database, queue, band, Math.max(last.head, known?.head ?? 0), found)
+  // The record is written with every deletion: what should be there by it, and is not, was lost. Without
+  // one, which takes damage, the last page tells where the lane began when it was written: too early, if at all.
+  const head = found.meta ? known?.head : last?.head
+  if (head !== undefined && head < band.head) {
+    found.messages += band.head - head
+    band.head = head
+  }
   await countParked(database, queue, band, found)
   const isUsed = next > 0 || parkedNext > 0 || band.parkedCount > 0
   if (isUsed) found.bands.push(band)
@@ -80,7 +88,7 @@ async function lastPage(database: Database, queue: number, lane: number): Promis
   const range = { ...rangeOf(queue, lane), reverse: true }
   for (const [key, value] of await readSome(database, range, 2)) {
     const firstSeq = key.readUIntBE(3, 6)
-    const body = key[9] === 0 ? value : await database.get(pageKey(queue, lane, firstSeq, 0))
+    const body = key[9] === 0 ? value : await readOne(database, pageKey(queue, lane, firstSeq, 0))
     const header = body && headerOf(body, { queue, lane, firstSeq })
     if (header) return header
     const count = body && body.length > 4 ? Math.min(Math.max(body.readUInt16BE(2), 1), maxPageMessages) : 1

@@ -4,7 +4,7 @@ import { queueError } from './errors.ts'
 import { laneEnd, laneKey } from './format/keys.ts'
 import { checkOptions } from './options.ts'
 import { createQueue } from './queue.ts'
-import { readAll } from './store/database.ts'
+import { type Database, isCorruption } from './store/database.ts'
 import type { Medium } from './store/medium.ts'
 import { createStore, type Store, type Watcher } from './store/store.ts'
 import type { Queue, QueueOptions } from './types.ts'
@@ -25,6 +25,8 @@ export interface HubParts {
 }
 
 const catalog = { gte: laneKey(0, 0), lt: laneEnd(0, 0) }
+/** Known without the catalog, for that may be damaged. */
+const defaultQueue = { name: 'default', number: 1 }
 const lastQueue = 65_534
 
 export async function openHub({ medium, clock, random, place, onEmpty }: HubParts): Promise<Hub> {
@@ -73,20 +75,14 @@ export async function openHub({ medium, clock, random, place, onEmpty }: HubPart
 
 /** The number of a name, given to it here if it is new. */
 async function numberOf(store: Store, name: string): Promise<number> {
+  if (name === defaultQueue.name) return defaultQueue.number
   const key = Buffer.concat([laneKey(0, 0), Buffer.from(name)])
-  const taken = await store.read(async (database) => {
-    const numbers = new Map<string, number>()
-    for await (const [known, value] of readAll(database, catalog)) {
-      const number = readNumber(value)
-      // A damaged row must not free its number for another queue.
-      if (number === undefined) throw queueError('QUEUE_CORRUPT', 'The catalog of queues is damaged.')
-      numbers.set(known.toString('latin1'), number)
-    }
-    return numbers
+  const taken = await store.read(readCatalog).catch((cause: unknown) => {
+    throw isCorruption(cause) ? catalogError(cause) : cause
   })
   const known = taken.get(key.toString('latin1'))
   if (known !== undefined) return known
-  const number = Math.max(0, ...taken.values()) + 1
+  const number = Math.max(defaultQueue.number, ...taken.values()) + 1
   if (number > lastQueue) throw new RangeError(`a folder holds at most ${lastQueue} queues`)
   await store.put(key, writeNumber(number))
   return number
@@ -102,4 +98,29 @@ function writeNumber(number: number): Buffer {
 function readNumber(value: Buffer): number | undefined {
   if (value.length !== 6 || crc32(value.subarray(0, 2)) !== value.readUInt32BE(2)) return undefined
   return value.readUInt16BE(0)
+}
+
+async function readCatalog(database: Database): Promise<Map<string, number>> {
+  const cursor = database.iterator(catalog)
+  const numbers = new Map<string, number>()
+  try {
+    for (let pairs = await cursor.nextv(1_000); pairs.length > 0; pairs = await cursor.nextv(1_000))
+      for (const [key, value] of pairs) {
+        const number = readNumber(value)
+        if (number === undefined) throw catalogError(undefined)
+        numbers.set(key.toString('latin1'), number)
+      }
+    return numbers
+  } finally {
+    await cursor.close()
+  }
+}
+
+/** Going on would give a queue that is there the number of a new one. */
+function catalogError(cause: unknown): Error {
+  return queueError(
+    'QUEUE_CORRUPT',
+    'The names of the queues in this folder cannot be read; restore a snapshot.',
+    { cause },
+  )
 }

@@ -137,7 +137,10 @@ export function createFolder(options: FolderOptions): Medium {
 
   async function reopen(error: Error): Promise<Database> {
     if (isDiskFull(error)) await ballast?.release()
-    return await openLevel()
+    if (!isCorruption(error)) return await openLevel()
+    // A table that compaction cannot read stops all writing, each time anew.
+    await quarantineTables()
+    return await openOrRecover()
   }
 
   async function regainSpace(): Promise<void> {

@@ -64,8 +64,8 @@ export interface PageLane {
   /** Its attempts changed: goes with the next commit. */
   touch(page: Page): void
   finish(page: Page, index: number): void
-  /** What is to be written: states that changed, and deletions. */
-  flush(operations: Operation[], writtenAt: number): number
+  /** What is to be written: states that changed, and deletions. The result counts the deleted. */
+  flush(operations: Operation[], writtenAt: number): { pages: number; bytes: number }
   /** What to read next. */
   readonly range: Range
   /** Takes what was read from there, in order. `end` is what `next` was when the reading began. */
@@ -211,15 +211,16 @@ export function createPageLane(start: LaneStart): PageLane {
     if (page.live === 0) release(page)
   }
 
-  function flush(operations: Operation[], writtenAt: number): number {
-    let deleted = 0
+  function flush(operations: Operation[], writtenAt: number): { pages: number; bytes: number } {
+    const deleted = { pages: 0, bytes: 0 }
     for (let page = pages.at(0); page && page.live === 0; page = pages.at(0)) {
       if (cursor > 0) cursor--
       else unreadBytes -= page.header.payloadBytes
       pages.shift()
       stubs--
       dirty.delete(page)
-      deleted += page.header.payloadBytes
+      deleted.pages++
+      deleted.bytes += page.header.payloadBytes
       operations.push([pageKey(queue, lane, page.header.firstSeq, 0), undefined])
       if (page.hasState) operations.push([pageKey(queue, lane, page.header.firstSeq, 1), undefined])
     }

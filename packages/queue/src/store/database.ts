@@ -58,6 +58,26 @@ export async function readSome(
   }
 }
 
+/** Reads values; one in a block that cannot be read is undefined, as one that is not there. */
+export async function readEach(database: Database, keys: Buffer[]): Promise<(Buffer | undefined)[]> {
+  try {
+    return await database.getMany(keys)
+  } catch (error) {
+    if (!isCorruption(error)) throw error
+    return await Promise.all(keys.map((key) => readOne(database, key)))
+  }
+}
+
+/** Like `readEach`, for one. */
+export async function readOne(database: Database, key: Buffer): Promise<Buffer | undefined> {
+  try {
+    return await database.get(key)
+  } catch (error) {
+    if (!isCorruption(error)) throw error
+    return undefined
+  }
+}
+
 /** All pairs of a range, in chunks. */
 export async function* readAll(database: Database, range: Range): AsyncGenerator<Pair> {
   for (let gte = range.gte; ; ) {

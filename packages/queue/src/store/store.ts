@@ -1,7 +1,7 @@
 import { type Backoff, backoffMs, type Clock, type Random } from '@holdfast/core'
 import { queueError } from '../errors.ts'
 import { createDeferred } from '../state/deferred.ts'
-import type { Batch, Database } from './database.ts'
+import { type Batch, type Database, readOne } from './database.ts'
 import type { Medium } from './medium.ts'
 
 /** A queue as the commit pipeline sees it. */
@@ -188,7 +188,7 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
 }
 
 async function landed(database: Database, { probe }: Commit): Promise<boolean> {
-  return probe !== undefined && (await database.get(probe)) !== undefined
+  return probe !== undefined && (await readOne(database, probe)) !== undefined
 }
 
 export function isDiskFull(error: unknown): boolean {
