@@ -166,6 +166,49 @@ test("a candidacy that was given up and arrives late stands in nobody's way", as
   await end()
 })
 
+test('a candidacy that was asked for twice stays left, though the first request arrives last', async () => {
+  const { clock, memory, open, stand, end } = setUp()
+  let isFirst = true
+  const session = await open({
+    ...memory,
+    async transact(transaction) {
+      if (!isFirst) return memory.transact(transaction)
+      isFirst = false
+      void clock.sleep(2_000).then(() => memory.transact(transaction))
+      throw coordinationError('STORE_UNAVAILABLE', 'nobody answered')
+    },
+  })
+  const twice = stand(session, 'twice')
+  await clock.advance(1_000)
+  expect(twice.isLeader()).toBe(true)
+  await twice.close()
+  await clock.advance(2_000)
+  const other = stand(await open(), 'other')
+  await clock.advance(1_000)
+  expect([other.isLeader(), session.epoch]).toEqual([true, 1])
+  await end()
+})
+
+test('a key that was deleted before its candidate could know begins no term', async () => {
+  const { clock, memory, log, open, stand, end } = setUp()
+  const a = stand(await open(), 'a')
+  const store = withFaults(memory, { clock })
+  stand(await open(store), 'b')
+  await clock.advance(100)
+  const waiting = (await memory.range({ prefix: 'elections/' })).entries[1]!
+  store.delay({ minMs: 500, maxMs: 500 })
+  void a.close()
+  await clock.advance(50)
+  await memory.transact({ then: [{ kind: 'delete', at: { key: waiting.key } }] })
+  // It sees that it is first, and for a while not that it no longer stands.
+  await clock.advance(540)
+  expect(log).toEqual(['a leads', 'a ends'])
+  store.heal()
+  await clock.advance(10_000)
+  expect(log).toEqual(['a leads', 'a ends', 'b leads'])
+  await end()
+})
+
 test('a guard of a resigned term is refused, however it left', async () => {
   const { clock, memory, open, stand, end } = setUp()
   const store = withFaults(memory, { clock })

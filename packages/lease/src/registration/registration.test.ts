@@ -8,7 +8,7 @@ import { withFaults } from '@holdfast/coordination/testing'
 import { createFakeClock, createSeededRandom } from '@holdfast/core/testing'
 import { expect, test } from 'vitest'
 import { openSession, type Session } from '../session/session.ts'
-import { decodeRecord } from './record.ts'
+import { decodeRecord, encodeRecord } from './record.ts'
 import { register } from './registration.ts'
 
 const clock = createFakeClock()
@@ -306,6 +306,39 @@ test('a put that arrives after the withdrawal does not stay', async () => {
   expect([await stored(memory), revision, mine.epoch]).toEqual([undefined, 5, 1])
   const again = await register(mine, edge(), 2)
   expect([again.status, await metadataIn(memory)]).toEqual(['registered', 2])
+  await mine.close()
+  await memory.close()
+})
+
+test('an old event of our own key repairs nothing', async () => {
+  const { memory, session } = setUp()
+  const store = withFaults(memory, { clock })
+  const mine = await session(store)
+  const registration = await register(mine, edge(), 1)
+  await clock.advance(100)
+  store.delay({ minMs: 200, maxMs: 200 })
+  const updates = [registration.update(() => 2), registration.update(() => 3)]
+  await clock.advance(450)
+  store.heal()
+  await Promise.all(updates)
+  await clock.advance(5_000)
+  expect(mine.stats()['lease_repairs_total']?.value).toBe(0)
+  await mine.close()
+  await memory.close()
+})
+
+test('after a wipe, what a newer incarnation put at the same revision is left alone', async () => {
+  const { memory, session } = setUp()
+  const mine = await session()
+  const old = await register(mine, edge(1), 'old')
+  const { modRevision } = (await stored(memory))!
+  await clock.advance(100)
+  memory.wipe()
+  const value = encodeRecord({ owner: 'another', incarnation: 2, draining: false, metadata: 'new' })
+  await memory.transact({ then: [{ kind: 'put', key, value }] })
+  expect((await stored(memory))?.modRevision).toBe(modRevision)
+  await clock.advance(10_000)
+  expect([await metadataIn(memory), old.status]).toEqual(['new', 'superseded'])
   await mine.close()
   await memory.close()
 })
