@@ -24,7 +24,7 @@ export interface EngineParts {
   readonly signal: AbortSignal
 }
 
-/** Moves a config from one value to the next. Its calls must not overlap; the caller serializes them. */
+/** Moves a config from one value to the next. Its calls must not overlap; the caller serializes them. Plain properties, because `config.value` is read through them. */
 export interface Engine {
   readonly state: State
   readonly good: Valid | undefined
@@ -53,44 +53,37 @@ export interface EngineOptions extends EngineParts {
   readonly exclusive: <T>(task: () => Promise<T>) => Promise<T>
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { settings, layers, parts, lastKnownGood, secrets, emit, signal, boot, exclusive } = options
   const { clock } = settings
   const counts = { applied: 1, rejected: 0, rolledBack: 0, saveFailed: 0 }
-  let good = boot.good
-  let staged: StagedStatus | undefined
-  let saveError = boot.saveError
   let probation = new AbortController()
-  let state = firstState(appliedFact(boot.config, boot.origin))
+  const engine: Mutable<Engine> = {
+    state: firstState(appliedFact(boot.config, boot.origin, boot.good)),
+    good: boot.good,
+    staged: undefined,
+    saveError: boot.saveError,
+    counts,
+    attempt,
+    derive,
+    close,
+  }
   if (boot.failure) {
-    state = reduce(state, boot.failure)
+    note(boot.failure)
     counts[boot.failure.kind === 'rolled-back' ? 'rolledBack' : 'rejected'] += 1
   }
   if (boot.origin === 'live') await startRunning(boot.config)
   else if (boot.failure?.kind === 'rolled-back') await condemn(boot.failure.hash)
 
-  return {
-    attempt,
-    derive,
-    counts,
-    get state() {
-      return state
-    },
-    get good() {
-      return good
-    },
-    get staged() {
-      return staged
-    },
-    get saveError() {
-      return saveError
-    },
-    async close() {
-      probation.abort()
-      const { mark } = lastKnownGood
-      const undecided = mark?.state === 'trying' && mark.hash === state.running.config.hash
-      if (undecided) await saving(() => lastKnownGood.clearMark())
-    },
+  return engine
+
+  async function close(): Promise<void> {
+    probation.abort()
+    const { mark } = lastKnownGood
+    const undecided = mark?.state === 'trying' && mark.hash === engine.state.running.config.hash
+    if (undecided) await saving(() => lastKnownGood.clearMark())
   }
 
   async function attempt(forced: boolean): Promise<boolean> {
@@ -109,11 +102,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 
   async function consider(candidate: Candidate, forced: boolean): Promise<void> {
-    const decision = decide(state, candidate.hash, forced)
+    const decision = decide(engine.state, candidate.hash, forced)
     if (decision === 'unchanged') {
-      state = reduce(state, { kind: 'unchanged', config: candidate, at: clock.wall() })
+      note({ kind: 'unchanged', config: candidate, at: clock.wall() })
     } else if (decision === 'still-refused') {
-      state = reduce(state, { kind: 'still-refused' })
+      note({ kind: 'still-refused' })
     } else if (decision === 'try') {
       const valid = await validate(candidate, settings, secrets, signal)
       if (settings.reload === 'hot') await apply(valid, 'live')
@@ -124,48 +117,52 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   /** The one way in which anything comes to run: new parts, mark, swap, old parts. */
   async function apply(config: Valid, origin: Origin): Promise<void> {
     const prepared = await parts.prepare(config.value, signal)
-    const { document: before, hash: beforeHash } = state.running.config
-    if (!isProven(config)) await saving(() => lastKnownGood.setMark(config.hash, 'trying'))
+    const { document: before, hash: beforeHash } = engine.state.running.config
+    if (!isProven(config, engine.good)) await saving(() => lastKnownGood.setMark(config.hash, 'trying'))
     if (signal.aborted) {
       await prepared.discard()
       signal.throwIfAborted()
     }
     probation.abort()
     const retire = prepared.swap()
-    state = reduce(state, appliedFact(config, origin))
+    note(appliedFact(config, origin, engine.good))
     counts.applied += 1
-    const { revision } = state.running
+    const { revision } = engine.state.running
     const changed = changedPaths(before, config.document)
     if (beforeHash !== config.hash) emit('applied', { revision, hash: config.hash, origin, changed })
     await retire()
     await startProving(config)
   }
 
-  function isProven(config: Valid): boolean {
+  function note(fact: Fact): void {
+    engine.state = reduce(engine.state, fact)
+  }
+
+  function isProven(config: Valid, good: Valid | undefined): boolean {
     return settings.probation === undefined || config.hash === good?.hash
   }
 
-  function appliedFact(config: Valid, origin: Origin): Fact & { kind: 'applied' } {
-    return { kind: 'applied', config, origin, onProbation: !isProven(config), at: clock.wall() }
+  function appliedFact(config: Valid, origin: Origin, good: Valid | undefined): Fact & { kind: 'applied' } {
+    return { kind: 'applied', config, origin, onProbation: !isProven(config, good), at: clock.wall() }
   }
 
   async function startRunning(config: Valid): Promise<void> {
-    if (!isProven(config)) await saving(() => lastKnownGood.setMark(config.hash, 'trying'))
+    if (!isProven(config, engine.good)) await saving(() => lastKnownGood.setMark(config.hash, 'trying'))
     await startProving(config)
   }
 
   async function startProving(config: Valid): Promise<void> {
-    if (!isProven(config)) {
+    if (!isProven(config, engine.good)) {
       probation = new AbortController()
       void supervise(config, AbortSignal.any([probation.signal, signal]))
-    } else if (config.hash === good?.hash) {
+    } else if (config.hash === engine.good?.hash) {
       if (lastKnownGood.mark?.state === 'trying') await saving(() => lastKnownGood.clearMark())
     } else await prove(config)
   }
 
   async function prove(config: Valid): Promise<void> {
-    good = config
-    state = reduce(state, { kind: 'proven' })
+    engine.good = config
+    note({ kind: 'proven' })
     emit('proven', { hash: config.hash })
     const saved = await saving(() => lastKnownGood.save(config.hash, config.layers))
     if (saved) await saving(() => lastKnownGood.clearMark())
@@ -188,7 +185,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (await rollBack(error)) return
     } catch (failure) {
       if (signal.aborted) return
-      refuse(good?.hash, asConfigError(failure), true)
+      refuse(engine.good?.hash, asConfigError(failure), true)
     }
     // Nothing to return to, or it does not open any more: what runs goes on, and stays suspect.
     refuse(config.hash, error, true)
@@ -196,11 +193,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   /** True when the last-known-good runs again; false when there is none. */
   async function rollBack(error: HoldfastError<ConfigErrorCode>): Promise<boolean> {
-    const from = state.running.config
+    const from = engine.state.running.config
+    const { good } = engine
     if (!good || good.hash === from.hash) return false
     await condemn(from.hash)
     await apply(good, 'lkg')
-    state = reduce(state, { kind: 'rolled-back', hash: from.hash, error, at: clock.wall() })
+    note({ kind: 'rolled-back', hash: from.hash, error, at: clock.wall() })
     counts.rolledBack += 1
     emit('rolledBack', { from: from.hash, to: good.hash, error })
     return true
@@ -208,13 +206,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   async function derive(spec: PartSpec): Promise<Part> {
     try {
-      return await parts.add(spec, state.running.config.value, signal)
+      return await parts.add(spec, engine.state.running.config.value, signal)
     } catch (error) {
-      const unproven = state.running.onProbation && isHoldfastError(error, 'CONFIG_OPEN_FAILED')
+      const unproven = engine.state.running.onProbation && isHoldfastError(error, 'CONFIG_OPEN_FAILED')
       if (!unproven || signal.aborted) throw error
-      const failure = probationError(state.running.config, messageOf(error), error)
+      const failure = probationError(engine.state.running.config, messageOf(error), error)
       if (!(await rollBack(failure))) throw error
-      return await parts.add(spec, state.running.config.value, signal)
+      return await parts.add(spec, engine.state.running.config.value, signal)
     }
   }
 
@@ -224,39 +222,39 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 
   async function postpone(valid: Valid): Promise<void> {
-    state = reduce(state, { kind: 'pending', hash: valid.hash, at: clock.wall() })
-    const changed = changedPaths(state.running.config.document, valid.document)
+    note({ kind: 'pending', hash: valid.hash, at: clock.wall() })
+    const changed = changedPaths(engine.state.running.config.document, valid.document)
     emit('pending', { hash: valid.hash, changed })
   }
 
   /** Does all of an apply but the swap, so that every agent of a fleet can say that it could. */
   async function tryStaged({ layers: read }: Candidate, forced: boolean): Promise<void> {
     if (!read.some((layer) => layer.staged)) {
-      staged = undefined
+      engine.staged = undefined
       return
     }
     const candidate = candidateOf(read.map((layer) => layer.staged ?? layer))
     const { hash } = candidate
     const tried = { hash, layers: candidate.layers.map(statusOfLayer) }
-    if (staged?.hash === hash && !forced) return
+    if (engine.staged?.hash === hash && !forced) return
     try {
       const valid = await validate(candidate, settings, secrets, signal)
       await (await parts.prepare(valid.value, signal)).discard()
-      staged = { ...tried, state: 'prepared' }
+      engine.staged = { ...tried, state: 'prepared' }
       emit('staged', { hash, ready: true })
     } catch (failure) {
       signal.throwIfAborted()
       const error = asConfigError(failure)
-      staged = { ...tried, state: 'rejected', error }
+      engine.staged = { ...tried, state: 'rejected', error }
       emit('staged', { hash, ready: false, error })
     }
   }
 
   function refuse(hash: string | undefined, error: HoldfastError<ConfigErrorCode>, forced: boolean): void {
-    const before = state.attempt
+    const before = engine.state.attempt
     const rejected = hash === undefined ? { error } : { hash, error }
-    state = reduce(state, { kind: 'rejected', ...rejected, at: clock.wall() })
-    if (isOutage(error) || !(forced || isNews(before, state.attempt))) return
+    note({ kind: 'rejected', ...rejected, at: clock.wall() })
+    if (isOutage(error) || !(forced || isNews(before, engine.state.attempt))) return
     counts.rejected += 1
     emit('rejected', rejected)
   }
@@ -264,12 +262,12 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   async function saving(write: () => Promise<void>): Promise<boolean> {
     try {
       await write()
-      saveError = undefined
+      engine.saveError = undefined
       return true
     } catch (error) {
-      saveError = asConfigError(error)
+      engine.saveError = asConfigError(error)
       counts.saveFailed += 1
-      emit('saveFailed', { error: saveError })
+      emit('saveFailed', { error: engine.saveError })
       return false
     }
   }

@@ -14,7 +14,7 @@ export interface PartSpec {
 
 export interface Part {
   readonly name: string
-  readonly current: unknown
+  readonly slot: { readonly current: unknown }
   close(): Promise<void>
 }
 
@@ -62,13 +62,7 @@ export function createParts(
     const { selected, next } = await open(spec, select(spec, value), signal)
     const slot: Slot = { spec, selected, current: next }
     slots.add(slot)
-    return {
-      name: spec.name,
-      get current() {
-        return slot.current
-      },
-      close: () => end(slot),
-    }
+    return { name: spec.name, slot, close: () => end(slot) }
   }
 
   async function prepare(value: unknown, signal: AbortSignal): Promise<Prepared> {
