@@ -11,7 +11,7 @@ export interface Leases {
   remove(leaseId: string): string[]
   /** Notes which keys went with a lease, changed lease, or were deleted. */
   observe(events: readonly WatchEvent[]): void
-  /** A lease whose time is up, the longest overdue first. */
+  /** A lease whose time is up: the longest overdue first, and of equals the one granted first. */
   nextExpired(nowMs: number): string | undefined
   /** No lease expires before; Infinity when there is none. May be early, never late. */
   readonly nextExpiryMs: number
@@ -19,6 +19,8 @@ export interface Leases {
 
 interface Lease {
   readonly leaseId: string
+  /** Rises with each grant. */
+  readonly number: number
   readonly ttlMs: number
   expiresMs: number
   readonly keys: Set<string>
@@ -39,6 +41,7 @@ export function createLeases(): Leases {
   const leases = new Map<string, Lease>()
   const leaseOfKey = new Map<string, Lease>()
   const heap: Place[] = []
+  let granted = 0
 
   return {
     get size() {
@@ -49,7 +52,8 @@ export function createLeases(): Leases {
     },
     has: (leaseId) => leases.has(leaseId),
     grant(leaseId, ttlMs, nowMs) {
-      const lease: Lease = { leaseId, ttlMs, expiresMs: nowMs + ttlMs, keys: new Set() }
+      granted += 1
+      const lease: Lease = { leaseId, number: granted, ttlMs, expiresMs: nowMs + ttlMs, keys: new Set() }
       leases.set(leaseId, lease)
       push(heap, { lease, expiresMs: lease.expiresMs })
     },
@@ -93,11 +97,17 @@ export function createLeases(): Leases {
   }
 }
 
+function isBefore(left: Place, right: Place): boolean {
+  return left.expiresMs === right.expiresMs
+    ? left.lease.number < right.lease.number
+    : left.expiresMs < right.expiresMs
+}
+
 function push(heap: Place[], place: Place): void {
   let index = heap.push(place) - 1
   while (index > 0) {
     const parent = (index - 1) >>> 1
-    if (heap[parent]!.expiresMs <= place.expiresMs) break
+    if (isBefore(heap[parent]!, place)) break
     heap[index] = heap[parent]!
     index = parent
   }
@@ -109,8 +119,8 @@ function pop(heap: Place[]): void {
   if (!last || heap.length === 0) return
   let index = 0
   for (let child = 1; child < heap.length; child = 2 * index + 1) {
-    if (child + 1 < heap.length && heap[child + 1]!.expiresMs < heap[child]!.expiresMs) child += 1
-    if (last.expiresMs <= heap[child]!.expiresMs) break
+    if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child += 1
+    if (isBefore(last, heap[child]!)) break
     heap[index] = heap[child]!
     index = child
   }

@@ -126,7 +126,7 @@ async function agree(steps: readonly Step[]): Promise<void> {
     await expect(watch[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     model.past = model.past.slice(0, to + 1)
     model.leases = new Map()
-    for (const { leaseId } of standing(model).values())
+    for (const { leaseId } of sorted(standing(model)))
       if (leaseId !== undefined) model.leases.set(leaseId, clock.now() + 2_000)
     watch = await store.watch({ prefix: 'b' })
     told = to
@@ -135,6 +135,10 @@ async function agree(steps: readonly Step[]): Promise<void> {
 
 function standing({ past }: Model): Map<string, Entry> {
   return past.at(-1)!
+}
+
+function sorted(stands: Map<string, Entry>): Entry[] {
+  return [...stands.values()].sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
 }
 
 function entryOf(model: Model, key: string, value: Uint8Array, leaseId: string | undefined): Entry {
@@ -174,9 +178,7 @@ async function compare(store: MemoryStore, model: Model): Promise<void> {
   for (let revision = Math.max(1, model.compacted); revision < model.past.length; revision += 1)
     for (const prefix of ['', 'b', 'ab']) {
       const found = await store.range({ prefix }, { revision })
-      const expected = [...model.past[revision]!.values()]
-        .filter(({ key }) => key.startsWith(prefix))
-        .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
+      const expected = sorted(model.past[revision]!).filter(({ key }) => key.startsWith(prefix))
       expect(found.entries).toEqual(expected)
       expect([found.count, found.revision]).toEqual([expected.length, model.past.length - 1])
     }
