@@ -18,6 +18,7 @@ export {
 } from './repository.ts'
 export type { RestoreOptions, RestoreResult } from './restore.ts'
 export type { RetentionPolicy } from './retention.ts'
+export { type Schedule, type ScheduleEvents, type ScheduleOptions, startSchedule } from './schedule.ts'
 export type { OperationOptions, Progress, Snapshot } from './snapshot.ts'
 export type {
   FileAttributes,
