@@ -1,0 +1,87 @@
+import { type CoordinationStore, type KeyChange, openView } from '@holdfast/coordination'
+import { createSeededRandom } from '@holdfast/core/testing'
+import { openEtcdStore } from '@holdfast/etcd'
+import { expect, test } from 'vitest'
+import { describeEtcd, startEtcd } from '../support/etcd.ts'
+import { type FaultProxy, startFaultProxy } from '../support/proxy.ts'
+import { put } from '../support/store.ts'
+
+const deep = process.env['HOLDFAST_DEEP'] === '1'
+
+describeEtcd('a view over an etcd store', () => {
+  test.each(deep ? [1, 2, 3, 4, 5, 6] : [Date.now() % 1_000])(
+    'shows what etcd has after whatever happened to both (seed %i)',
+    async (seed) => {
+      const random = createSeededRandom(seed)
+      await using etcd = await startEtcd()
+      await using proxy = await startFaultProxy(etcd.endpoint)
+      await using direct = await openEtcdStore({ endpoints: [etcd.endpoint], namespace: 'n/' })
+      await using store = await openEtcdStore({
+        endpoints: [proxy.endpoint],
+        namespace: 'n/',
+        requestTimeoutMs: 500,
+      })
+      await using view = await openView(store, { prefix: 'key' })
+      const told = new Map<string, number>()
+      view.on('changed', ({ keys }) => {
+        for (const change of keys) follow(told, change)
+      })
+
+      for (let round = 0; round < (deep ? 60 : 15); round++) {
+        await write(direct, random)
+        await misfortune(random)
+      }
+      proxy.fault({ kind: 'none' })
+      await write(direct, random)
+      await expect
+        .poll(
+          () =>
+            view.confirm().then(
+              () => true,
+              () => false,
+            ),
+          { timeout: 15_000 },
+        )
+        .toBe(true)
+      const { entries, revision } = await direct.range({ prefix: 'key' })
+      expect(view.entries()).toEqual(entries)
+      expect(view.revision).toBeGreaterThanOrEqual(revision)
+      expect([...told].sort()).toEqual(entries.map(({ key, modRevision }) => [key, modRevision]).sort())
+
+      async function misfortune(draw: () => number): Promise<void> {
+        const lot = draw()
+        if (lot < 0.2) proxy.cut()
+        else if (lot < 0.35) proxy.cutAfter(Math.floor(draw() * 20_000))
+        else if (lot < 0.45) await black(proxy, draw)
+        else if (lot < 0.55) await etcd.compact()
+        else if (lot < 0.6) await etcd.restart()
+        else if (lot < 0.65) await etcd.wipe()
+      }
+    },
+    120_000,
+  )
+})
+
+function follow(told: Map<string, number>, change: KeyChange): void {
+  if (change.kind === 'removed') told.delete(change.key)
+  else told.set(change.key, change.after.modRevision)
+}
+
+async function black(proxy: FaultProxy, random: () => number): Promise<void> {
+  proxy.fault({ kind: random() < 0.5 ? 'black-hole' : 'drop-answers' })
+  await new Promise((resolve) => setTimeout(resolve, random() * 700))
+  proxy.fault({ kind: 'none' })
+}
+
+/** Some transactions, of several keys each; what is not available yet is tried again. */
+async function write(store: CoordinationStore, random: () => number): Promise<void> {
+  for (let count = Math.floor(random() * 20); count >= 0; count--) {
+    const keys = new Set(
+      Array.from({ length: 1 + Math.floor(random() * 5) }, () => `key${Math.floor(random() * 30)}`),
+    )
+    const then = [...keys].map((key) =>
+      random() < 0.3 ? ({ kind: 'delete', at: { key } } as const) : put(key, String(random())),
+    )
+    await store.transact({ then }).catch(() => undefined)
+  }
+}
