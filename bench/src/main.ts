@@ -1,4 +1,4 @@
-// npm run bench -- NAME [--quick] [--json] [--only ROW-ID]
+// npm run bench -- NAME ... [--quick] [--json] [--only ROW-ID] [--markdown FILE]
 import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -33,20 +33,26 @@ const { values, positionals } = parseArgs({
     markdown: { type: 'string' },
   },
 })
-const name = positionals[0]
-if (name === undefined || !available.includes(name)) {
+const names = positionals[0] === 'all' ? available : positionals
+if (names.length === 0 || !names.every((name) => available.includes(name))) {
   console.error(
-    `Name a benchmark: npm run bench -- ${available.join('|')} [--quick] [--json] [--only ROW] [--markdown FILE]`,
+    `Name benchmarks: npm run bench -- ${available.join('|')}|all [--quick] [--json] [--only ROW] [--markdown FILE]`,
   )
   process.exit(2)
 }
-process.exitCode = await bench(name)
+const machine = describeMachine()
+const pages: string[] = []
+for (const name of names) {
+  const figures = await bench(name)
+  pages.push(markdownTable(name, machine, figures))
+  if (values.json) console.log(JSON.stringify({ name, machine, figures: figures.map(plain) }))
+}
+if (values.markdown !== undefined) await writeFile(values.markdown, pages.join('\n'))
 
-async function bench(benchmarkName: string): Promise<number> {
-  const { benchmark } = (await import(`./${benchmarkName}.js`)) as { benchmark: Benchmark }
+async function bench(name: string): Promise<Figure[]> {
+  const { benchmark } = (await import(`./${name}.js`)) as { benchmark: Benchmark }
   const rows = benchmark.rows.filter((row) => values.only === undefined || row.id.includes(values.only))
   const folder = join(root, '.cache', `bench-${process.pid}`)
-  const machine = describeMachine()
   const figures: Figure[] = []
   console.log(heading(benchmark.name, machine, values.quick))
   try {
@@ -60,14 +66,9 @@ async function bench(benchmarkName: string): Promise<number> {
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
-  const missed = figures.filter((figure) => figure.met === false)
-  console.log(
-    `\n${figures.filter((figure) => figure.met).length} met, ${missed.length} missed, ${figures.filter((figure) => figure.met === null).length} not measured`,
-  )
-  if (values.markdown !== undefined)
-    await writeFile(values.markdown, markdownTable(benchmark.name, machine, figures))
-  if (values.json) console.log(JSON.stringify({ name: benchmark.name, machine, figures: figures.map(plain) }))
-  return 0
+  const count = (met: boolean | null): number => figures.filter((figure) => figure.met === met).length
+  console.log(`\n${count(true)} met, ${count(false)} missed, ${count(null)} not measured`)
+  return figures
 }
 
 /** The figure as the JSON line promises it. */
