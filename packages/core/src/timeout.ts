@@ -38,7 +38,7 @@ export async function withTimeout<T>(
       operation(scope.signal).then(resolve, reject)
     })
   } finally {
-    settled.abort()
+    settled.abort('settled') // without a reason, a DOMException with its stack would be made each time
     signal?.removeEventListener('abort', forward)
   }
 }

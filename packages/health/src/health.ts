@@ -85,10 +85,11 @@ export function startHealth(options: HealthOptions = {}): Health {
   const initial = (options.checks ?? []).map((check) => planCheck(check))
   const events = createEvents<HealthEvents>()
   const holds = createHolds()
-  const board = createBoard({ clock, random, turned: review })
+  const board = createBoard({ clock, random, turned: reviewSoon })
   const seen = new Map<string, Status>()
   const opened = new Map<Gate, { readonly ok: boolean; readonly until: number }>()
   const stop = new AbortController()
+  let due = false
   let drained: Promise<void> | undefined
   let closed: Promise<void> | undefined
 
@@ -146,6 +147,17 @@ export function startHealth(options: HealthOptions = {}): Health {
       release()
       review()
     }
+  }
+
+  /** Results that arrive together are looked at together. */
+  function reviewSoon(): void {
+    opened.clear()
+    if (due) return
+    due = true
+    queueMicrotask(() => {
+      due = false
+      review()
+    })
   }
 
   /** Tells what has changed since the last look, the checks first. */

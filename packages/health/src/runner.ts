@@ -70,18 +70,18 @@ export function startRunner({ check, clock, random, isBlocked, ended }: RunnerOp
   }
 
   async function attempt(): Promise<Outcome> {
-    const late = timeoutError()
-    if (abandoned >= mostAbandoned) return { kind: 'timed-out', error: late }
+    if (abandoned >= mostAbandoned) return { kind: 'timed-out', error: timeoutError() }
+    let late: Error | undefined
+    const onTimeout = (): Error => {
+      late = timeoutError()
+      return late
+    }
     try {
-      const observation = await withTimeout(runTracked, {
-        timeoutMs: check.timeoutMs,
-        onTimeout: () => late,
-        signal: stop.signal,
-        clock,
-      })
+      const { timeoutMs } = check
+      const observation = await withTimeout(runTracked, { timeoutMs, onTimeout, signal: stop.signal, clock })
       return { kind: 'passed', observation: observation ?? {} }
     } catch (error) {
-      return { kind: error === late ? 'timed-out' : 'failed', error }
+      return { kind: late !== undefined && error === late ? 'timed-out' : 'failed', error }
     }
   }
 

@@ -1,0 +1,80 @@
+import type { Benchmark } from './harness.ts'
+import { cpuOfChecks, hangsVisible } from './health/checks.ts'
+import {
+  type Detection,
+  detectByFixedTimeout,
+  detectByPhi,
+  falseSuspicionsOnStalls,
+} from './health/detection.ts'
+import { requestsPerCpuSecond } from './health/requests.ts'
+
+export const benchmark: Benchmark = {
+  name: 'health',
+  rows: [
+    {
+      id: 'readyz-requests',
+      title: '/readyz over five checks, keep-alive',
+      unit: 'requests per CPU second',
+      target: { of: 'ratio', is: '>=', value: 0.9 },
+      quick: true,
+      ours: ({ quick }) => requestsPerCpuSecond('health', quick ? 1 : 4),
+      peer: { name: 'bare node:http', measure: ({ quick }) => requestsPerCpuSecond('bare', quick ? 1 : 4) },
+    },
+    {
+      id: 'detection-p99',
+      title: 'crash → suspect, p99, 2 % loss, ≤ 10 false per 10⁶ beats',
+      unit: 'intervals',
+      target: { of: 'ours', is: '<=', value: 3.6 },
+      quick: false,
+      ours: async ({ round }) => {
+        const { ours, fixed } = detections(round)
+        console.log(
+          `  φ: ${describe(ours)}\n  a fixed timeout of ${fixed.timeout.toFixed(2)}: ${describe(fixed)}`,
+        )
+        return ours.falsePerMillion <= 10 ? ours.p99 : Number.POSITIVE_INFINITY
+      },
+      peer: { name: 'fixed timeout, same mean', measure: async ({ round }) => detections(round).fixed.p99 },
+    },
+    {
+      id: 'stall-suspicions',
+      title: 'false suspicions, 143 freezes of an observer of 100 peers',
+      unit: 'suspicions',
+      target: { of: 'ours', is: '<=', value: 0 },
+      quick: true,
+      ours: async ({ round }) => falseSuspicionsOnStalls(round + 1),
+    },
+    {
+      id: 'hangs-visible',
+      title: 'hanging checks that show by staleAfterMs',
+      unit: '%',
+      target: { of: 'ours', is: '>=', value: 100 },
+      quick: true,
+      ours: ({ quick, round }) => hangsVisible(quick ? 20 : 100, round + 1),
+    },
+    {
+      id: 'checks-cpu',
+      title: '1,000 checks every second',
+      unit: '% of a core',
+      target: { of: 'ours', is: '<=', value: 10 },
+      quick: true,
+      ours: ({ quick }) => cpuOfChecks(1_000, quick ? 3 : 10),
+    },
+  ],
+}
+
+type Detections = { ours: Detection; fixed: ReturnType<typeof detectByFixedTimeout> }
+
+const known = new Map<number, Detections>()
+
+/** Both sides see the same beats. Only figures are measured here, no time, so a round is worked out once. */
+function detections(round: number): Detections {
+  const scenario = { seed: round + 1, peers: 2_000, beats: 500 }
+  const ours = known.get(round)?.ours ?? detectByPhi(scenario)
+  const both = known.get(round) ?? { ours, fixed: detectByFixedTimeout(scenario, ours.mean) }
+  known.set(round, both)
+  return both
+}
+
+function describe({ mean, p99, falsePerMillion }: Detection): string {
+  return `mean ${mean.toFixed(2)}, p99 ${p99.toFixed(2)}, ${falsePerMillion.toFixed(1)} false per 10⁶ beats`
+}
