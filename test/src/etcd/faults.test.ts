@@ -16,11 +16,11 @@ describeEtcd('an etcd store on a network that fails', () => {
   })
 
   const open = (endpoints: string[], options: Partial<EtcdStoreOptions> = {}): Promise<EtcdStore> =>
-    openEtcdStore({ endpoints, namespace: `${namespace}/`, requestTimeoutMs: 1_000, ...options })
+    openEtcdStore({ endpoints, namespace: `${namespace}/`, requestTimeoutMs: 1_500, ...options })
 
   test('a cut in the middle of a catch-up breaks the watch, and loses nothing that it does not tell of', async () => {
     await using proxy = await startFaultProxy(etcd.endpoint)
-    await using direct = await open([etcd.endpoint])
+    await using direct = await open([etcd.endpoint], { requestTimeoutMs: 20_000 })
     await using store = await open([proxy.endpoint])
     const count = process.env['HOLDFAST_DEEP'] === '1' ? 6_000 : 2_500
     const { revision } = await direct.range({ key: 'none' })
@@ -47,9 +47,20 @@ describeEtcd('an etcd store on a network that fails', () => {
     expect(seen).toEqual(Array.from({ length: count }, (_, index) => revision + 1 + index))
   })
 
-  test('a black hole ends calls by their deadline and breaks watches and renewals with the connection', async () => {
+  test.concurrent('a watch on a connection that fell silent breaks by the ping alone', async () => {
     await using proxy = await startFaultProxy(etcd.endpoint)
-    await using store = await open([proxy.endpoint])
+    await using store = await open([proxy.endpoint], {
+      namespace: 'ping/',
+      keepAlive: { timeMs: 5_000, timeoutMs: 100 },
+    })
+    const watch = readAll(await store.watch({ prefix: '' }))
+    proxy.fault({ kind: 'black-hole' })
+    expect(await watch.ended).toBe('STORE_UNAVAILABLE')
+  })
+
+  test.concurrent('a black hole ends calls by their deadline and breaks watches and renewals with the connection', async () => {
+    await using proxy = await startFaultProxy(etcd.endpoint)
+    await using store = await open([proxy.endpoint], { namespace: 'hole/' })
     const { leaseId } = await store.grantLease(30_000)
     const watch = readAll(await store.watch({ prefix: '' }))
     proxy.fault({ kind: 'black-hole' })
@@ -65,23 +76,15 @@ describeEtcd('an etcd store on a network that fails', () => {
     expect((await store.keepAlive(leaseId)).ttlMs).toBe(30_000)
   })
 
-  test('a silent connection is left for a new one, though the old one still stands', async () => {
+  test.concurrent('a silent connection is left for a new one, though the old one still stands', async () => {
     await using proxy = await startFaultProxy(etcd.endpoint)
-    await using store = await open([proxy.endpoint])
+    await using store = await open([proxy.endpoint], { namespace: 'silent/' })
     proxy.fault({ kind: 'drop-answers' })
     expect(await codeOf(store.transact({ then: [put('applied')] }))).toBe('STORE_UNAVAILABLE')
     proxy.fault({ kind: 'none' })
     const { entries } = await store.range({ prefix: '' })
     expect(entries.map(({ key }) => key)).toEqual(['applied'])
     expect(store.stats()['etcd_connections_total']!.value).toBe(2)
-  })
-
-  test('a watch on a connection that fell silent breaks by the ping alone', async () => {
-    await using proxy = await startFaultProxy(etcd.endpoint)
-    await using store = await open([proxy.endpoint], { keepAlive: { timeMs: 5_000, timeoutMs: 100 } })
-    const watch = readAll(await store.watch({ prefix: '' }))
-    proxy.fault({ kind: 'black-hole' })
-    expect(await watch.ended).toBe('STORE_UNAVAILABLE')
   })
 
   test('a frozen etcd is the same, and serves again when it thaws', async () => {

@@ -52,9 +52,9 @@ describeEtcd('users and roles', () => {
     await using store = await open({ auth })
     const { leaseId } = await store.grantLease(60_000)
     const before = readAll(await store.watch({ prefix: 'token/' }))
-    await sleep(2_500)
+    await sleep(2_100)
     const after = readAll(await store.watch({ prefix: 'token/' }))
-    await sleep(2_500)
+    await sleep(2_100)
     await Promise.all(
       [put('token/1'), put('token/2')].map((operation) => store.transact({ then: [operation] })),
     )

@@ -27,7 +27,7 @@ describeEtcd('a view over an etcd store', () => {
         for (const change of keys) follow(told, change)
       })
 
-      for (let round = 0; round < (deep ? 60 : 15); round++) {
+      for (let round = 0; round < (deep ? 60 : 10); round++) {
         await write(direct, random)
         await misfortune(random)
       }
