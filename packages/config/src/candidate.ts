@@ -1,6 +1,6 @@
-import { withTimeout } from '@holdfast/core'
+import { isHoldfastError, withTimeout } from '@holdfast/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { type Document, hashOf } from './document.ts'
+import { type Document, hashOf, thaw } from './document.ts'
 import { configError } from './errors.ts'
 import { deepFreeze } from './freeze.ts'
 import type { Layer } from './layers.ts'
@@ -30,25 +30,36 @@ export function candidateOf(layers: readonly Layer[]): Candidate {
 /** Rejects with `CONFIG_INVALID`, which says which path is wrong and why, secrets redacted; a schema that throws or does not answer counts as refusing. */
 export async function validate(
   candidate: Candidate,
-  { schema, openTimeoutMs, clock }: Settings,
+  settings: Settings,
   secrets: Secrets,
   signal: AbortSignal,
 ): Promise<Valid> {
   secrets.learn(candidate.document)
-  // A copy, because a schema may keep or change what it is given.
-  const result = await withTimeout(
-    async () => schema['~standard'].validate(structuredClone(candidate.document)),
-    { timeoutMs: openTimeoutMs, onTimeout: () => new Error('no answer in time'), signal, clock },
-  ).catch((cause: unknown) => {
+  try {
+    const result = await answerOf(candidate, settings, signal)
+    if (!result.issues) return { ...candidate, value: deepFreeze(result.value) }
+    throw invalid(result.issues, candidate, secrets)
+  } catch (cause) {
     signal.throwIfAborted()
+    if (isHoldfastError(cause, 'CONFIG_INVALID')) throw cause
     const problem = secrets.redactText(cause instanceof Error ? cause.message : String(cause))
     throw configError('CONFIG_INVALID', `the schema failed on this config: ${problem}`, {
       cause: secrets.redactError(cause),
       fields: { hash: candidate.hash },
     })
-  })
-  if (result.issues) throw invalid(result.issues, candidate, secrets)
-  return { ...candidate, value: deepFreeze(result.value) }
+  }
+}
+
+async function answerOf(
+  { document }: Candidate,
+  { schema, openTimeoutMs: timeoutMs, clock }: Settings,
+  signal: AbortSignal,
+): Promise<StandardSchemaV1.Result<unknown>> {
+  // A copy, because a schema may change what it is given.
+  const answer = schema['~standard'].validate(thaw(document))
+  if (!(answer instanceof Promise)) return answer
+  const onTimeout = (): Error => new Error(`no answer in ${timeoutMs} ms`)
+  return withTimeout(() => answer, { timeoutMs, onTimeout, signal, clock })
 }
 
 function invalid(issues: readonly StandardSchemaV1.Issue[], candidate: Candidate, secrets: Secrets): Error {

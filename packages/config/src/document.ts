@@ -60,16 +60,21 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** SHA-256, in hex, of the data with its keys in order: equal data, equal hash, whatever order it was written in. */
 export function hashOf(value: Json): string {
-  return createHash('sha256')
-    .update(JSON.stringify(sorted(value)))
-    .digest('hex')
+  return createHash('sha256').update(canonical(value)).digest('hex')
 }
 
-function sorted(value: Json): Json {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (!isObject(value)) return value
+function canonical(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (!isObject(value)) return JSON.stringify(value)
   const keys = Object.keys(value).sort()
-  return Object.fromEntries(keys.map((key) => [key, sorted(value[key] as Json)]))
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key] as Json)}`).join(',')}}`
+}
+
+/** A copy that may be written to. */
+export function thaw(value: Json): unknown {
+  if (Array.isArray(value)) return value.map(thaw)
+  if (!isObject(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, thaw(inner as Json)]))
 }
 
 function kindOf(value: unknown): string {

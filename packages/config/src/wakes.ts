@@ -8,6 +8,9 @@ export interface WakesOptions {
   readonly signal: AbortSignal
 }
 
+/** A reason at hand, because the one that `abort()` makes by itself costs a stack trace; a fleet's worth of them adds up. */
+const woken = 'woken'
+
 /** Turns any number of hints into few, settled readings. */
 export interface Wakes {
   /** Something may have changed. Wakes before the next `settled` are remembered as one. */
@@ -21,16 +24,18 @@ export function createWakes({ settleMs, splayMs, clock, random, signal }: WakesO
   let count = 0
   let handled = 0
   let asleep = new AbortController()
+  signal.addEventListener('abort', () => asleep.abort(woken), { once: true })
   return { wake, settled }
 
   function wake(): void {
     count += 1
-    asleep.abort()
+    asleep.abort(woken)
   }
 
   async function settled(longestMs: number): Promise<boolean> {
+    if (signal.aborted) return false
     asleep = new AbortController()
-    if (count === handled) await clock.sleep(longestMs, AbortSignal.any([asleep.signal, signal]))
+    if (count === handled) await clock.sleep(longestMs, asleep.signal)
     if (count === handled || signal.aborted) return false
     if (splayMs > 0) await clock.sleep(random() * splayMs, signal)
     await quiet()
