@@ -90,6 +90,26 @@ describe('openConfig', () => {
     expect(clock.sleepers).toBe(0)
   })
 
+  test('counts a schema that does not answer, or throws, as one that refuses', async () => {
+    const clock = createFakeClock()
+    for (const validate of [
+      () => new Promise<never>(() => undefined),
+      () => {
+        throw new Error('not today')
+      },
+    ]) {
+      const silent = { '~standard': { version: 1, vendor: 'test', validate } } as const
+      const opening = openConfig({
+        schema: silent,
+        sources: [memorySource({})],
+        clock,
+        openTimeoutMs: 100,
+      }).catch((error: unknown) => error)
+      await clock.advance(100)
+      expect(await opening).toMatchObject({ code: 'CONFIG_INVALID' })
+    }
+  })
+
   test('waits at boot for a source that comes back in time', async () => {
     const clock = createFakeClock()
     const source = memorySource(valid)

@@ -80,7 +80,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   return engine
 
   async function close(): Promise<void> {
-    probation.abort()
+    probation.abort('closed')
     const { mark } = lastKnownGood
     const undecided = mark?.state === 'trying' && mark.hash === engine.state.running.config.hash
     if (undecided) await saving(() => lastKnownGood.clearMark())
@@ -123,7 +123,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await prepared.discard()
       signal.throwIfAborted()
     }
-    probation.abort()
+    probation.abort('superseded')
     const retire = prepared.swap()
     note(appliedFact(config, origin, engine.good))
     counts.applied += 1
@@ -174,7 +174,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     await exclusive(async () => {
       if (until.aborted) return
       if (verdict === 'passed') return prove(config)
-      probation.abort()
+      probation.abort('failed')
       await failProbation(config, verdict.problem)
     })
   }
