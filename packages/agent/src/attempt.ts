@@ -1,7 +1,7 @@
-import type { Clock } from '@holdfast/core'
+import type { Deadlines } from './deadlines.ts'
 import { agentError } from './errors.ts'
+import { type Outcome, outcomeOf } from './outcome.ts'
 import type { Startable } from './types.ts'
-import { type Outcome, outcomeOf, within } from './within.ts'
 
 export interface StartAttempt {
   readonly unit: string
@@ -12,9 +12,7 @@ export interface StartAttempt {
   readonly timeoutMs: number
   /** How long an aborted start may still take to end. */
   readonly graceMs: () => number
-  /** Ends every waiting: the agent's budget is used up. */
-  readonly cut: AbortSignal
-  readonly clock: Clock
+  readonly deadlines: Deadlines
 }
 
 /** A failed start may still leave a value that arrived too late, or a start that goes on unheard. */
@@ -24,14 +22,14 @@ export type StartResult =
 
 /** Starts a unit within its time. Never rejects; a value that arrives after the abort is handed back as `late`, to be closed. */
 export async function attemptStart(attempt: StartAttempt): Promise<StartResult> {
-  const { scope, timeoutMs, cut, clock } = attempt
+  const { scope, timeoutMs, deadlines } = attempt
   const starting = outcomeOf(async () => checkStartable(attempt.unit, await attempt.start(scope.signal)))
-  const first = await within(starting, timeoutMs, scope.signal, clock)
+  const first = await deadlines.within(starting, timeoutMs, scope.signal)
   if (first.kind === 'done' && !scope.signal.aborted) return { value: first.value }
   if (first.kind === 'failed' && !scope.signal.aborted) return { error: first.error }
   if (!scope.signal.aborted) scope.abort(timedOut(attempt))
   const error: unknown = scope.signal.reason
-  const last = await within(starting, attempt.graceMs(), cut, clock)
+  const last = await deadlines.within(starting, attempt.graceMs())
   if (last.kind === 'done') return { error, late: last.value }
   return last.kind === 'failed' ? { error } : { error, goesOn: starting }
 }

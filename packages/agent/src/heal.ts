@@ -2,9 +2,9 @@ import { type Clock, type Events, withTimeout } from '@holdfast/core'
 import { agentError } from './errors.ts'
 import { type AgentEvents, rungName } from './events.ts'
 import { climbed, rungToTry } from './ladder.ts'
+import { outcomeOf } from './outcome.ts'
 import type { Slot } from './slot.ts'
 import type { Remedy, Rung } from './types.ts'
-import { outcomeOf } from './within.ts'
 
 /** What the rungs of a ladder act on. */
 export interface Healer {

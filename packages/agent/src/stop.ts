@@ -1,15 +1,13 @@
-import type { Clock } from '@holdfast/core'
+import type { Deadlines } from './deadlines.ts'
 import { agentError } from './errors.ts'
+import { type Outcome, outcomeOf } from './outcome.ts'
 import type { Startable } from './types.ts'
-import { type Outcome, outcomeOf, within } from './within.ts'
 
 export interface StopLimits {
   readonly unit: string
   /** Milliseconds that are left for it. */
   readonly ms: number
-  /** Ends the waiting: the agent's budget is used up. */
-  readonly cut: AbortSignal
-  readonly clock: Clock
+  readonly deadlines: Deadlines
 }
 
 /** What became of a drain or a close. `abandoned`: it was still going on when its time was up. */
@@ -22,7 +20,7 @@ export interface StopResult {
 export async function drainUnit(value: Startable, limits: StopLimits): Promise<StopResult> {
   const waiting = new AbortController()
   const draining = outcomeOf(async () => value.drain?.({ signal: waiting.signal }))
-  const outcome = await within(draining, limits.ms, limits.cut, limits.clock)
+  const outcome = await limits.deadlines.within(draining, limits.ms)
   if (outcome.kind !== 'overrun') return resultOf(outcome)
   const { unit, ms } = limits
   const error = agentError(
@@ -37,7 +35,7 @@ export async function drainUnit(value: Startable, limits: StopLimits): Promise<S
 /** Closes a unit. Never rejects. A close that overruns goes on unheard. */
 export async function closeUnit(value: Startable, limits: StopLimits): Promise<StopResult> {
   const closing = outcomeOf(() => value[Symbol.asyncDispose]())
-  const outcome = await within(closing, limits.ms, limits.cut, limits.clock)
+  const outcome = await limits.deadlines.within(closing, limits.ms)
   if (outcome.kind !== 'overrun') return resultOf(outcome)
   const { unit, ms } = limits
   const error = agentError(

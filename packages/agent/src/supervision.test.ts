@@ -39,7 +39,7 @@ test('two units that fail in the same tick are each restarted once', async () =>
   read()
   for (const name of ['b', 'a', 'c']) end(name, new Error(name))
   await clock.advance(1_000)
-  expect(read()).toBe('b- c- a- a+ b+ c+')
+  expect(read()).toBe('b- c- a- a+ c+ b+')
 })
 
 test('permanent units come back from any end, transient ones from a failure, temporary ones from none', async () => {

@@ -1,4 +1,5 @@
 import { backoffMs, type Events } from '@holdfast/core'
+import { createDeadlines } from './deadlines.ts'
 import { deferred } from './deferred.ts'
 import { agentError } from './errors.ts'
 import type { AgentEvents } from './events.ts'
@@ -49,20 +50,18 @@ export function supervise(
   const slots = new Map(specs.map((spec) => [spec.name, createSlot(spec)]))
   const unsettled = new Set(slots.keys())
   const began = clock.now()
-  const stopping = new AbortController()
-  const cut = new AbortController()
-  const over = new AbortController()
+  const deadlines = createDeadlines(clock)
   const boot = deferred<boolean>()
   const end = deferred<End>()
   const stopErrors: unknown[] = []
-  let mode: 'booting' | 'up' | 'stopping' = 'booting'
+  let mode: 'booting' | 'up' | 'stopping' | 'over' = 'booting'
   let failure: { failure: unknown } | undefined
   let stopBegan = 0
   let window: Window = []
   const around: Surroundings = {
     clock,
     events,
-    cut: cut.signal,
+    deadlines,
     leftMs: () => (mode === 'stopping' ? stopBudgetMs - (clock.now() - stopBegan) : Number.POSITIVE_INFINITY),
   }
 
@@ -72,7 +71,7 @@ export function supervise(
     slots,
     booted: boot.promise,
     down: end.promise,
-    isOver: () => over.signal.aborted,
+    isOver: () => mode === 'over',
     stop,
     heal: (slot, why) => climb(slot, why, { clock, events, restart: planRestart, escalate }),
     restartsInWindow: () => recent(window, clock.now(), intensity.perMs).length,
@@ -127,13 +126,14 @@ export function supervise(
   }
 
   function settle(): void {
-    if (unsettled.size > 0 || over.signal.aborted) return
+    if (unsettled.size > 0) return
     if (mode === 'booting') {
       mode = 'up'
       events.emit('agentStarted', { durationMs: clock.now() - began })
       boot.resolve(true)
     } else if (mode === 'stopping') {
-      over.abort()
+      mode = 'over'
+      deadlines.end()
       const error = stopErrors.length > 0 ? { error: new AggregateError(stopErrors) } : {}
       events.emit('agentStopped', { durationMs: clock.now() - stopBegan, ...error })
       boot.resolve(false)
@@ -185,7 +185,7 @@ export function supervise(
     events.emit('restartPlanned', { unit, units, failures: slot.failures, pauseMs, error })
     slot.paused = true
     for (const [name, goal] of goals) aim(slotOf(name), goal)
-    detach(clock.sleep(pauseMs, stopping.signal).then(() => unpause(slot)))
+    deadlines.after(pauseMs, () => unpause(slot))
     reconcile(units.toReversed())
   }
 
@@ -203,19 +203,21 @@ export function supervise(
   }
 
   function escalate(error: unknown): void {
-    if (mode === 'stopping') return
+    if (mode === 'stopping' || mode === 'over') return
     failure = { failure: error }
     events.emit('escalated', { error })
     stop()
   }
 
   function stop(): void {
-    if (mode === 'stopping') return
+    if (mode === 'stopping' || mode === 'over') return
     mode = 'stopping'
     stopBegan = clock.now()
-    detach(clock.sleep(stopBudgetMs, over.signal).then(() => cut.abort()))
-    for (const slot of slots.values()) aim(slot, 'down')
-    stopping.abort()
+    deadlines.after(stopBudgetMs, deadlines.cut)
+    for (const slot of slots.values()) {
+      slot.paused = false
+      aim(slot, 'down')
+    }
     reconcile(graph.names.toReversed())
     settle()
   }

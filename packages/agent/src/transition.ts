@@ -1,17 +1,17 @@
 import type { Clock, Events } from '@holdfast/core'
 import { attemptStart } from './attempt.ts'
+import type { Deadlines } from './deadlines.ts'
 import type { AgentEvents } from './events.ts'
+import { type Outcome, outcomeOf } from './outcome.ts'
 import type { UnitSpec } from './settings.ts'
 import { closeUnit, drainUnit, type StopLimits } from './stop.ts'
 import type { Startable } from './types.ts'
-import type { Outcome } from './within.ts'
 
 /** What a unit's start and stop see of the agent around it. */
 export interface Surroundings {
   readonly clock: Clock
   readonly events: Events<AgentEvents>
-  /** Aborts when the agent's stop budget is used up. */
-  readonly cut: AbortSignal
+  readonly deadlines: Deadlines
   /** Milliseconds left of the budget; `Infinity` while the agent is not stopping. */
   leftMs(): number
 }
@@ -23,7 +23,7 @@ export async function bringUp(
   scope: AbortController,
   around: Surroundings,
 ): Promise<{ readonly value: Startable } | { readonly error: unknown }> {
-  const { clock, events, cut } = around
+  const { clock, events, deadlines } = around
   const began = clock.now()
   const unit = spec.name
   const result = await attemptStart({
@@ -32,8 +32,7 @@ export async function bringUp(
     scope,
     timeoutMs: spec.startTimeoutMs,
     graceMs: () => Math.min(spec.stopTimeoutMs, around.leftMs()),
-    cut,
-    clock,
+    deadlines,
   })
   const durationMs = clock.now() - began
   if ('value' in result) {
@@ -61,7 +60,7 @@ export async function bringDown(
 ): Promise<readonly unknown[]> {
   const began = around.clock.now()
   const allottedMs = Math.min(spec.stopTimeoutMs, Math.max(0, around.leftMs()))
-  const limits: StopLimits = { unit: spec.name, ms: allottedMs, cut: around.cut, clock: around.clock }
+  const limits: StopLimits = { unit: spec.name, ms: allottedMs, deadlines: around.deadlines }
   const errors: unknown[] = []
   if (drains && value.drain) await step('drain', { ...limits, ms: allottedMs * drainShare })
   await step('close', { ...limits, ms: Math.max(0, allottedMs - (around.clock.now() - began)) })
@@ -98,10 +97,10 @@ async function closeLate(
 ): Promise<void> {
   if (outcome.kind !== 'done') return
   const { clock, events } = around
-  tellOfExit(spec, outcome.value, around)
-  const never = new AbortController().signal
-  const limits = { unit: spec.name, ms: Number.POSITIVE_INFINITY, cut: never, clock }
-  const { error } = { error: undefined, ...(await closeUnit(outcome.value, limits)) }
+  const { value } = outcome
+  tellOfExit(spec, value, around)
+  const closed = await outcomeOf(() => value[Symbol.asyncDispose]())
+  const error = closed.kind === 'failed' ? { error: closed.error } : {}
   const durationMs = clock.now() - began
-  events.emit('lateClosed', { unit: spec.name, durationMs, ...(error === undefined ? {} : { error }) })
+  events.emit('lateClosed', { unit: spec.name, durationMs, ...error })
 }
