@@ -24,7 +24,7 @@ export async function createBallast(folder: string, bytes: number): Promise<Ball
     },
     async release() {
       isReleased = true
-      await rm(path, { force: true })
+      await removeBallast(folder)
     },
     async restore() {
       if (isReleased) isReleased = !(await make())
@@ -59,4 +59,9 @@ export async function createBallast(folder: string, bytes: number): Promise<Ball
       await file.close()
     }
   }
+}
+
+/** Gives back the room of a ballast that nobody has open. */
+export async function removeBallast(folder: string): Promise<void> {
+  await rm(join(folder, name), { force: true })
 }

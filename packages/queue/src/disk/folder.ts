@@ -1,13 +1,13 @@
-import { access, constants, mkdir, readdir, rename } from 'node:fs/promises'
+import { access, constants, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock } from '@holdfast/core'
+import { type Clock, isHoldfastError } from '@holdfast/core'
 import { Level } from 'level'
 import { queueError } from '../errors.ts'
 import { type Database, isCorruption } from '../store/database.ts'
 import type { Medium } from '../store/medium.ts'
 import { isDiskFull } from '../store/store.ts'
 import type { Recovery } from '../types.ts'
-import { type Ballast, createBallast } from './ballast.ts'
+import { type Ballast, createBallast, removeBallast } from './ballast.ts'
 import { checkTables } from './blocks.ts'
 import { createMarker } from './marker.ts'
 
@@ -34,6 +34,7 @@ export function createFolder(options: FolderOptions): Medium {
   const marker = createMarker(path)
   const recovery = { unclean: false, repaired: false, quarantined: [] as string[] }
   let ballast: Ballast | undefined
+  let unlock = async (): Promise<void> => undefined
   let nextRegainAt = Number.NEGATIVE_INFINITY
   return {
     open,
@@ -48,17 +49,52 @@ export function createFolder(options: FolderOptions): Medium {
 
   async function open(): Promise<Database> {
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK).catch((cause: unknown) => {
-      throw queueError('QUEUE_UNREADABLE', `${path} cannot be read and written; check its owner and mode.`, {
-        cause,
-      })
+      const problem = `${path} cannot be read and written; check its owner and mode.`
+      throw queueError('QUEUE_UNREADABLE', problem, { cause })
     })
-    await checkFiles()
-    if (await marker.wasAborted()) await quarantineTables()
-    await marker.set()
-    const database = await openOrRecover()
-    ballast = await createBallast(path, options.ballastBytes)
-    await marker.opened()
-    return database
+    try {
+      return await start()
+    } catch (error) {
+      if (!isDiskFull(error)) throw openError(error)
+      await removeBallast(path)
+    }
+    return await start().catch((error: unknown) => {
+      throw openError(error)
+    })
+  }
+
+  async function start(): Promise<Database> {
+    const own = await lock()
+    try {
+      await checkFiles()
+      if (await marker.wasAborted()) await quarantineTables()
+      await marker.set()
+      const database = await openOrRecover()
+      ballast = await createBallast(path, options.ballastBytes)
+      await marker.opened()
+      unlock = () => own.close()
+      return database
+    } catch (error) {
+      await own.close()
+      throw error
+    }
+  }
+
+  /**
+   * An empty database beside ours, opened first, for its lock: before anything is
+   * renamed in here it must be certain that no other process is at work in it.
+   */
+  async function lock(): Promise<Level> {
+    const own = new Level(join(path, 'holdfast.lock'))
+    try {
+      await own.open()
+      return own
+    } catch (error) {
+      if (!isCorruption(error)) throw error
+    }
+    await rm(join(path, 'holdfast.lock'), { recursive: true })
+    await own.open()
+    return own
   }
 
   async function checkFiles(): Promise<void> {
@@ -74,7 +110,7 @@ export function createFolder(options: FolderOptions): Medium {
     try {
       return await openLevel()
     } catch (error) {
-      if (!isCorruption(error)) throw openError(error)
+      if (!isCorruption(error)) throw error
       refuseIfAsked('the database is corrupt', error)
     }
     recovery.repaired = true
@@ -102,7 +138,8 @@ export function createFolder(options: FolderOptions): Medium {
     return level as unknown as Database
   }
 
-  function openError(cause: unknown): Error {
+  function openError(cause: unknown): unknown {
+    if (isHoldfastError(cause)) return cause
     const code = (cause as { cause?: { code?: string } }).cause?.code
     if (code === 'LEVEL_LOCKED')
       return queueError('QUEUE_LOCKED', `${path} is open in another process; one process owns a queue.`, {
@@ -151,5 +188,6 @@ export function createFolder(options: FolderOptions): Medium {
 
   async function close(healthy: boolean): Promise<void> {
     if (healthy) await marker.clear()
+    await unlock()
   }
 }

@@ -26,7 +26,8 @@ export function createMemoryDisk(): MemoryDisk {
 
   async function copy(): Promise<MemoryDisk> {
     const twin = createMemoryDisk()
-    for await (const [key, value] of level.iterator()) await twin.level.put(key, value)
+    const pairs = await level.iterator().all()
+    await twin.level.batch(pairs.map(([key, value]) => ({ type: 'put', key, value })))
     return twin
   }
 }

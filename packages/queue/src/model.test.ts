@@ -1,0 +1,190 @@
+import { createFakeClock, createSeededRandom, type FakeClock } from '@holdfast/core/testing'
+import { expect, test } from 'vitest'
+import { createMemoryDisk, type MemoryDisk, openMemoryQueue } from './testing/index.ts'
+import type { EnqueueOptions, Job, Queue } from './types.ts'
+
+// Random operations, crashes and reopenings against the simplest model there is:
+// what was accepted, and what was finished. What a crash interrupts may be either.
+
+const runs = process.env['HOLDFAST_DEEP'] ? 300 : 4
+const steps = 100
+const firstSeed = Math.floor(Math.random() * 2 ** 31)
+
+test.each(Array.from({ length: runs }, (_, run) => firstSeed + run))(
+  'what is accepted is delivered until it is finished, in order, whatever happens (seed %i)',
+  async (seed) => {
+    const world = await createWorld(seed)
+    for (let step = 0; step < steps; step++) await world.step()
+    await world.finish()
+  },
+)
+
+async function createWorld(seed: number): Promise<{ step(): Promise<void>; finish(): Promise<void> }> {
+  const random = createSeededRandom(seed)
+  const pick = (limit: number): number => Math.floor(random() * limit)
+  const clock: FakeClock = createFakeClock()
+  const accepted = new Map<string, { value: number; group: string | undefined }>()
+  const unsure = new Map<string, { value: number; group: string | undefined }>()
+  const finished = new Set<string>()
+  const perhapsFinished = new Set<string>()
+  const buried = new Set<string>()
+  const firsts = new Map<number, number>()
+  const keys = new Map<string, string>()
+  const grouped = new Map<string, string>()
+  let disk: MemoryDisk = createMemoryDisk()
+  let queue: Queue<number> = await open()
+  let jobs: Job<number>[] = []
+  let last = 0
+  const operations = [
+    enqueue,
+    enqueue,
+    enqueueMany,
+    take,
+    take,
+    ack,
+    ack,
+    ack,
+    retry,
+    bury,
+    wait,
+    reopen,
+    crash,
+  ]
+  return { step: () => operations[pick(operations.length)]!(), finish }
+
+  function open(): Promise<Queue<number>> {
+    const options = { clock, disk, random, visibilityTimeoutMs: 1_000, maxAttempts: 65_535 }
+    return openMemoryQueue<number>({ ...options, limits: { bytes: 1e6 }, dedupeWindowMs: 1e9 })
+  }
+
+  function someOptions(): EnqueueOptions {
+    const kind = pick(6)
+    if (kind === 0) return { delayMs: 1 + pick(3_000), priority: pick(2) }
+    if (kind === 1) return { group: `g${pick(3)}` }
+    if (kind === 2) return { key: `k${pick(20)}` }
+    return { priority: pick(3) }
+  }
+
+  async function enqueue(): Promise<void> {
+    const options = someOptions()
+    const value = last++
+    const { id, duplicate } = await queue.enqueue(value, options)
+    const known = options.key === undefined ? undefined : keys.get(options.key)
+    expect(duplicate).toBe(known !== undefined)
+    if (known !== undefined) expect(id).toBe(known)
+    else accepted.set(id, { value, group: options.group })
+    if (options.group !== undefined) grouped.set(id, options.group)
+    if (options.key !== undefined) keys.set(options.key, id)
+  }
+
+  async function enqueueMany(): Promise<void> {
+    const values = Array.from({ length: 1 + pick(400) }, () => last++)
+    const ids = await queue.enqueueMany(values)
+    for (const [index, { id }] of ids.entries()) accepted.set(id, { value: values[index]!, group: undefined })
+    expect(new Set(ids.map(({ id }) => id)).size).toBe(values.length)
+  }
+
+  async function take(): Promise<void> {
+    for (const job of await queue.take({ max: 1 + pick(200) })) {
+      const known = accepted.get(job.id) ?? unsure.get(job.id)
+      if (known?.value !== job.value || finished.has(job.id) || buried.has(job.id))
+        expect.fail(`${job.id} gave ${job.value}, ${known?.value} was accepted`)
+      expectOrder(job, known!.group)
+      jobs.push(job)
+    }
+  }
+
+  /** First deliveries of a priority come in the order of their sequence; of a group, one at a time. */
+  function expectOrder(job: Job<number>, group: string | undefined): void {
+    const [, lane, seq] = job.id.split('-').map((part) => Number.parseInt(part, 36)) as [
+      number,
+      number,
+      number,
+    ]
+    const isReadyLane = job.id.split('-')[1]!.startsWith('1')
+    if (group !== undefined) {
+      const rivals = [...grouped].filter(([id, other]) => other === group && !isOver(id))
+      const before = rivals.filter(([id]) => Number.parseInt(id.split('-')[2]!, 36) < seq)
+      expect(
+        before.map(([id]) => id),
+        `before ${job.id}`,
+      ).toEqual([])
+    } else if (isReadyLane && job.attempt === 1) {
+      expect(seq).toBeGreaterThan(firsts.get(lane) ?? -1)
+      firsts.set(lane, seq)
+    }
+  }
+
+  function isOver(id: string): boolean {
+    return finished.has(id) || buried.has(id) || perhapsFinished.has(id)
+  }
+
+  async function ack(): Promise<void> {
+    const some = jobs.splice(0, 1 + pick(200))
+    const results = await Promise.all(some.map((job) => job.ack()))
+    for (const [index, job] of some.entries()) if (results[index]) finished.add(job.id)
+  }
+
+  async function retry(): Promise<void> {
+    const [job] = jobs.splice(pick(jobs.length), 1)
+    await job?.retry({ delayMs: pick(2) * pick(2_000), error: new Error('again') })
+  }
+
+  async function bury(): Promise<void> {
+    const [job] = jobs.splice(pick(jobs.length), 1)
+    if (job && (await job.bury('bad'))) buried.add(job.id)
+  }
+
+  async function wait(): Promise<void> {
+    await clock.advance(pick(1_500))
+  }
+
+  async function reopen(): Promise<void> {
+    await queue.close()
+    forget()
+    queue = await open()
+  }
+
+  /** The disk as it is at some moment while much is under way. */
+  async function crash(): Promise<void> {
+    const values = Array.from({ length: pick(5) }, () => last++)
+    const enqueued = values.map((value) => queue.enqueue(value))
+    const acking = jobs.splice(0, pick(20))
+    for (const { id } of acking) perhapsFinished.add(id)
+    const acked = acking.map((job) => job.ack())
+    for (let turn = pick(12); turn > 0; turn--) await null
+    const left = await disk.copy()
+    for (const [index, { id }] of (await Promise.all(enqueued)).entries())
+      unsure.set(id, { value: values[index]!, group: undefined })
+    await Promise.all(acked)
+    await queue.close()
+    disk = left
+    forget()
+    queue = await open()
+    expect(queue.recovery.unclean).toBe(true)
+  }
+
+  function forget(): void {
+    jobs = []
+    firsts.clear()
+  }
+
+  async function finish(): Promise<void> {
+    for (let idle = 0; idle < 3; ) {
+      const before = queue.size
+      await take()
+      for (let more = jobs.length; more > 0; more = jobs.length) await ack()
+      idle = before.ready + before.delayed + before.inFlight === 0 ? idle + 1 : 0
+      await clock.advance(1_000)
+    }
+    const left = [...accepted.keys()].filter((id) => !isOver(id))
+    expect(left).toEqual([])
+    expect(queue.size).toEqual({ ready: 0, delayed: 0, inFlight: 0, dead: buried.size, bytes: 0 })
+    expect(await queue.verify()).toMatchObject({ messages: buried.size, losses: [] })
+    expect((await queue.peek({ lane: 'dead', limit: 10_000 })).map(({ id }) => id).sort()).toEqual(
+      [...buried].sort(),
+    )
+    await queue.close()
+    expect(clock.sleepers).toBe(0)
+  }
+}
