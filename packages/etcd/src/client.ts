@@ -10,8 +10,9 @@ let generations = 0
 /**
  * etcd3's client to one endpoint, with its retries and circuit breakers off.
  *
- * Each has TCP connections of its own: grpc-js shares one between channels that have the same
- * options, so a client made because the last connection fell silent would get that very one.
+ * Each has TCP connections of its own: grpc-js shares one between all channels of the process
+ * that have the same options, so a client made because the last connection fell silent would
+ * get that very one as long as another store holds it.
  */
 export function createClient(
   { address }: Endpoint,

@@ -79,12 +79,17 @@ describeEtcd('an etcd store on a network that fails', () => {
   test.concurrent('a silent connection is left for a new one, though the old one still stands', async () => {
     await using proxy = await startFaultProxy(etcd.endpoint)
     await using store = await open([proxy.endpoint], { namespace: 'silent/' })
+    // Another store of this process, which goes on holding what it has.
+    await using other = await open([proxy.endpoint], { namespace: 'other/' })
+    const held = readAll(await other.watch({ prefix: '' }))
     proxy.fault({ kind: 'drop-answers' })
     expect(await codeOf(store.transact({ then: [put('applied')] }))).toBe('STORE_UNAVAILABLE')
+    proxy.freeze()
     proxy.fault({ kind: 'none' })
     const { entries } = await store.range({ prefix: '' })
     expect(entries.map(({ key }) => key)).toEqual(['applied'])
     expect(store.stats()['etcd_connections_total']!.value).toBe(2)
+    await held.close()
   })
 
   test('a frozen etcd is the same, and serves again when it thaws', async () => {

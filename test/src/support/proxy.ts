@@ -15,6 +15,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly endpoint: string
   /** Holds for connections there are and to come, from now on. Swallowed bytes do not come back. */
   fault(fault: Fault): void
+  /** Swallows, for good, whatever comes on the connections there are, both ways. New ones are served. */
+  freeze(): void
   /** Resets (RST) every connection there is. New ones are accepted. */
   cut(): void
   /** Resets every connection, and new ones too, until `accept`. */
@@ -32,6 +34,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const { protocol, hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   let fault: Fault = { kind: 'none' }
+  const frozen = new WeakSet<Socket>()
   let refusing = false
   let answerBudget = Number.POSITIVE_INFINITY
   const server = createServer((client) => {
@@ -46,6 +49,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     fault: (next) => {
       fault = next
     },
+    freeze: () => sockets.forEach((socket) => void frozen.add(socket)),
     cut,
     refuse: () => {
       refusing = true
@@ -68,7 +72,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     sockets.add(from)
     let passed: Promise<void> = Promise.resolve()
     from.on('data', (bytes) => {
-      if (fault.kind === 'black-hole' || fault.kind === dropped) return
+      if (frozen.has(from) || fault.kind === 'black-hole' || fault.kind === dropped) return
       const due = Date.now() + (fault.kind === 'delay' ? fault.ms : 0)
       passed = passed.then(() => until(due)).then(() => pass(bytes))
     })
