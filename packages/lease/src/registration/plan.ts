@@ -23,13 +23,18 @@ export type Step = 'put' | 'delete' | 'none' | 'foreign'
 
 /** `entry` is undefined where nothing stands. What nobody can be told to own is replaced. */
 export function stepTowards(wish: Wish, entry: Entry | undefined, claimant: Claimant): Step {
+  if (entry && wish.value && isAsWished(entry, wish.value, claimant)) return 'none'
   const ownership = entry && decodeOwnership(entry.value)
   const isOurs = ownership?.owner === claimant.owner
   if (wish.value === undefined) return entry && isOurs ? 'delete' : 'none'
   if (!entry || !ownership) return 'put'
   if (!isOurs) return ownership.incarnation < wish.incarnation ? 'put' : 'foreign'
-  const isCurrent = entry.leaseId === claimant.leaseId && Buffer.compare(entry.value, wish.value) === 0
-  return isCurrent ? 'none' : 'put'
+  return 'put'
+}
+
+/** A value names its owner, so the same bytes are ours. */
+function isAsWished(entry: Entry, value: Uint8Array, { leaseId }: Claimant): boolean {
+  return entry.leaseId === leaseId && Buffer.compare(entry.value, value) === 0
 }
 
 /** One wish, what we last knew to stand at its key, and the step that follows. */

@@ -4,14 +4,14 @@ import { leaseError } from '../errors.ts'
 import { createGate } from '../session/gate.ts'
 import type { SessionParts } from '../session/parts.ts'
 import type { Tenure } from '../session/tenure.ts'
-import { takeBatch } from './batch.ts'
+import { takeBatches } from './batch.ts'
 import { confirm, confirmed, conflict, createDesired, type Desired, giveUp, type Owner } from './desired.ts'
 import { createOwnKeys } from './own-keys.ts'
 import { entryAfter, entryRead, type PlannedStep, stepTowards, transactionOf, type Wish } from './plan.ts'
 
 /**
  * Brings the store to what a session's registrations want, whatever happens to it meanwhile:
- * many wishes in one transaction, one transaction at a time.
+ * many wishes in one transaction, and never two transactions at a time for one key.
  */
 export interface Registrar {
   /** Resolves when the key is ours. `REGISTRATION_CONFLICT` when it is taken, and then forgets it. */
@@ -103,18 +103,22 @@ export function createRegistrar(parts: SessionParts): Registrar {
     for (let failures = 0; dirty.size > 0; ) {
       const tenure = await parts.nextHeld(closing).catch(unlessClosing)
       if (!tenure) return
-      const batch = takeBatch(dirty, oneByOne)
-      try {
-        await commit(tenure, batch)
-        failures = 0
-        oneByOne &&= dirty.size > 0
-      } catch (error) {
-        for (const item of batch) dirty.add(item)
-        noteUnanswered(error, batch, tenure)
-        failures += 1
-        refused(error, batch)
-        await clock.sleep(backoffMs(backoff, failures, random), closing)
-      }
+      const all = await Promise.all(takeBatches(dirty, oneByOne).map((batch) => succeeds(tenure, batch)))
+      failures = all.every(Boolean) ? 0 : failures + 1
+      if (failures > 0) await clock.sleep(backoffMs(backoff, failures, random), closing)
+      else oneByOne &&= dirty.size > 0
+    }
+  }
+
+  async function succeeds(tenure: Tenure, batch: readonly Desired[]): Promise<boolean> {
+    try {
+      await commit(tenure, batch)
+      return true
+    } catch (error) {
+      for (const item of batch) dirty.add(item)
+      noteUnanswered(error, batch, tenure)
+      refused(error, batch)
+      return false
     }
   }
 
