@@ -60,3 +60,23 @@ function follow(known: Map<string, Entry>, change: KeyChange): void {
   if (change.kind === 'removed') known.delete(change.key)
   else known.set(change.key, change.after)
 }
+
+test('what came and went while the consumer slept takes no memory', async () => {
+  const stands = new Map<string, Entry>()
+  let asked = 0
+  const get = (key: string): Entry | undefined => {
+    asked += 1
+    return stands.get(key)
+  }
+  const feed = createFeed({ maxPending: 1, get, revision: () => 0, onEnd: () => {} })
+  for (let count = 0; count < 100; count += 1) {
+    const passing = entry(`key${count}`, count)
+    stands.set(passing.key, passing)
+    feed.push({ revision: count, keys: [keyChange(passing.key, undefined, passing)!] })
+    stands.clear()
+    feed.push({ revision: count, keys: [keyChange(passing.key, passing, undefined)!] })
+  }
+  asked = 0
+  expect((await feed.changes.next()).value).toEqual({ revision: 0, keys: [], resync: 'lagged' })
+  expect(asked).toBe(0)
+})

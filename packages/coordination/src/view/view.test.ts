@@ -184,7 +184,7 @@ describe('a view whose history is broken', () => {
     for (let turn = 0; turn < 5; turn += 1) await write(store, put('b'))
     await write(store, put('a/2'))
     await clock.advance(500)
-    expect(heard.filter((line) => line.includes(':'))).toEqual(['7: removed a/1 changed a/2 replaced'])
+    expect(heard).toEqual(['disconnected', '7: removed a/1 changed a/2 replaced', 'connected'])
   })
 
   test('tells one difference after a rollback', async () => {
