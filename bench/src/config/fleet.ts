@@ -12,7 +12,7 @@ const key = '/config/agent'
 /** Every agent has a view, a config and a value of its own; they share a process, so its one core does the work of all. */
 export async function applyInFleet({ folder, quick }: Round): Promise<number> {
   return withEtcd(folder, async (endpoint) => {
-    await using store = await openEtcdStore({ endpoints: [endpoint] })
+    await using store = await openEtcdStore({ endpoints: [endpoint], requestTimeoutMs: 60_000 })
     const put = async (limit: number): Promise<void> => {
       const value = Buffer.from(JSON.stringify(documentOf(limit)))
       await store.transact({ then: [{ kind: 'put', key, value }] })

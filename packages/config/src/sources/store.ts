@@ -16,7 +16,7 @@ export interface StoreSourceOptions {
   parse?: Parser
   /** Whether the key may be missing, or the store out of reach. @default false */
   optional?: boolean
-  /** How old the layer may be when another source wakes the config, in milliseconds, ≥ 100; a small read of the store keeps this bound. @default 5_000 */
+  /** How often, at least, the store is asked by a small read whether the view is current, in milliseconds, ≥ 100: twice in this time. It bounds how late a change is noticed that the watch lost. @default 30_000 */
   maxStaleMs?: number
   /** @default 'store KEY' */
   name?: string
@@ -97,7 +97,7 @@ interface ViewSourceOptions extends StoreSourceOptions {
 function viewSource(store: CoordinationStore, selection: Selection, options: ViewSourceOptions): Source {
   const { name, optional = false, decode } = options
   checkMethods('store', store, ['range', 'watch'])
-  const maxStaleMs = checkNumber('maxStaleMs', options.maxStaleMs ?? 5_000, { min: 100 })
+  const maxStaleMs = checkNumber('maxStaleMs', options.maxStaleMs ?? 30_000, { min: 100 })
   return { name, optional, start: (context) => startView(store, selection, { maxStaleMs, decode, context }) }
 }
 
@@ -114,7 +114,8 @@ function startView(
   return {
     async load({ signal, fresh }: LoadOptions) {
       view ??= await open(signal)
-      if (fresh || view.status !== 'connected' || view.staleMs > maxStaleMs) await view.confirm({ signal })
+      // Not for its age: what woke us is in the view already, and a fleet would ask the store all at once.
+      if (fresh || view.status !== 'connected') await view.confirm({ signal })
       return decode(view.entries())
     },
     async close() {
