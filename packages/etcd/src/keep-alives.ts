@@ -77,7 +77,7 @@ export function createKeepAlives({ connection, timeoutMs, clock }: KeepAlivesOpt
     const queue = unanswered.get(ID)
     const oldest = queue?.shift()
     if (queue?.length === 0) unanswered.delete(ID)
-    if (oldest && !oldest.settled) {
+    if (oldest) {
       oldest.settled = true
       const ttlMs = toNumber(TTL) * 1_000
       if (ttlMs > 0) oldest.resolve({ leaseId: ID, ttlMs })
