@@ -26,6 +26,7 @@ export const benchmark: Benchmark = {
       unit: 'intervals',
       target: { of: 'ours', is: '<=', value: 3.6 },
       quick: false,
+      rounds: 3,
       ours: async ({ round }) => {
         const { ours, fixed } = detections(round)
         console.log(

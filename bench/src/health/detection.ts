@@ -94,13 +94,10 @@ export function detectByPhi(scenario: Scenario): Detection {
 
 /** The fixed timeout whose mean detection time is this one. */
 export function detectByFixedTimeout(scenario: Scenario, mean: number): Detection & { timeout: number } {
-  let timeout = mean + 0.5
-  let detection = fixed(scenario, timeout)
-  for (let step = 0; step < 2; step += 1) {
-    timeout += mean - detection.mean
-    detection = fixed(scenario, timeout)
-  }
-  return { ...detection, timeout }
+  // Half an interval passes, on average, between the last beat and the crash.
+  const first = mean + 0.5
+  const timeout = first + mean - fixed(scenario, first).mean
+  return { ...fixed(scenario, timeout), timeout }
 }
 
 function fixed(scenario: Scenario, timeout: number): Detection {

@@ -31,6 +31,7 @@ export {
   type HeartbeatOptions,
   startHeartbeat,
 } from './heartbeat.ts'
+export { type HttpBeatOptions, httpBeat } from './http-beat.ts'
 export type { StatsSources } from './server/metrics.ts'
 export {
   type HealthServer,
