@@ -331,6 +331,20 @@ test('several requests at once, and no more', async () => {
   expect(new Set(own.collector.requests.flatMap(({ ids }) => ids)).size).toBe(30)
 })
 
+test('many workers wait on one signal without a warning of Node’s', async () => {
+  const warnings: Error[] = []
+  const warn = (warning: Error) => warnings.push(warning)
+  process.on('warning', warn)
+  {
+    await using own = await lab(() => undefined, { concurrency: 30, batch: { maxMessages: 1 } })
+    own.queue.put(...Array.from({ length: 30 }, (_, at) => at))
+    await until(() => own.collector.requests.length === 30)
+  }
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', warn)
+  expect(warnings.map(({ name }) => name)).not.toContain('MaxListenersExceededWarning')
+})
+
 test('a rate holds back peaks', async () => {
   await using own = await lab(undefined, { rate: { max: 10, perMs: 1_000 } })
   own.queue.put(...Array.from({ length: 35 }, (_, at) => at))

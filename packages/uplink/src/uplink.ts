@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { createEvents, type WaitOptions } from '@holdfast/core'
 import type { Parcel } from './batch.ts'
 import { openConnections } from './connections.ts'
@@ -29,6 +30,8 @@ export async function startUplink<T>(options: UplinkOptions<T>): Promise<Uplink>
   const events = createEvents<UplinkEvents>()
   const taking = new AbortController()
   const working = new AbortController()
+  // Each worker listens for its end a few times: from eleven on, Node would take that for a leak.
+  setMaxListeners(0, taking.signal, working.signal)
   const connections = await openConnections(settings.url, settings.tls, clock, {
     reloaded: () => events.emit('tlsReloaded'),
     rejected: (error) => events.emit('tlsRejected', { error }),
