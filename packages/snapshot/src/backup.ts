@@ -1,13 +1,14 @@
 import { isHoldfastError } from '@holdfast/core'
 import { type ChunkSink, createChunkSink } from './chunk-sink.ts'
 import { type Context, maxTreeBytes } from './context.ts'
+import { unreadable } from './directory.ts'
 import { atPath, systemCode } from './errors.ts'
 import { isDamage, type KnownChunks, loadKnown } from './known.ts'
 import { createLanes } from './lanes.ts'
 import { createMeter, type Meter } from './progress.ts'
 import { publish } from './publish.ts'
 import type { OperationOptions, Snapshot } from './snapshot.ts'
-import type { FileAttributes, Source, SourceEntry, SourceFolder } from './source.ts'
+import type { FileAttributes, OpenSource, Source, SourceEntry, SourceFolder } from './source.ts'
 import { splitFile } from './split.ts'
 import { type Attributes, decodeTree, encodeTree, type FileEntry, type TreeEntry } from './tree.ts'
 
@@ -37,14 +38,12 @@ const listedPaths = 1_000
 const racyMs = 2_000
 
 /** Takes a snapshot: chunks into packs, then index, config, manifest, and the ref last. */
-export async function backup(
-  context: Context,
-  source: Source,
-  options: BackupOptions,
-): Promise<BackupResult> {
+export async function backup(context: Context, source: Source, given: BackupOptions): Promise<BackupResult> {
   const { clock, store } = context
   const begun = clock.now()
-  const opened = await source.open({ clock, signal: options.signal })
+  const opened = await source.open({ clock, signal: given.signal })
+  const signals = [given.signal, opened.lost].filter((signal) => signal !== undefined)
+  const options = { ...given, signal: AbortSignal.any(signals) }
   try {
     const timeMs = Math.trunc(clock.wall())
     const storeMs = await store.now()
@@ -52,7 +51,7 @@ export async function backup(
     const meter = createMeter(options, clock, 'read', opened.totalBytes ?? known.parent?.bytes)
     const { unchangedFiles, inconsistentPaths, unreadablePaths, written, ...read } = await readAll(
       context,
-      opened.root,
+      opened,
       known,
       meter,
       options,
@@ -71,13 +70,13 @@ export async function backup(
 
 async function readAll(
   context: Context,
-  source: SourceFolder,
+  { root: source, indivisible = false }: OpenSource,
   known: KnownChunks,
   meter: Meter,
   options: BackupOptions,
 ) {
   const sink = createChunkSink(context, known, options.signal)
-  const walk = createWalk(context, known, sink, meter, options)
+  const walk = createWalk(context, known, sink, meter, { ...options, indivisible })
   try {
     const before = options.forceRead ? undefined : known.parent?.root.tree
     const tree = await walk.folder(source, '', before)
@@ -98,7 +97,7 @@ function createWalk(
   known: KnownChunks,
   sink: ChunkSink,
   meter: Meter,
-  { signal }: BackupOptions,
+  { signal, indivisible }: BackupOptions & { indivisible: boolean },
 ) {
   const inconsistentPaths: string[] = []
   const unreadablePaths: { path: string; reason: string }[] = []
@@ -218,6 +217,7 @@ function createWalk(
       signal?.throwIfAborted()
       const reason = sourceProblem(error)
       if (reason === undefined) throw atPath(error, path)
+      if (indivisible) throw isHoldfastError(error) ? error : unreadable(path, error)
       counts.unreadable += 1
       if (unreadablePaths.length < listedPaths) unreadablePaths.push({ path, reason })
       return undefined

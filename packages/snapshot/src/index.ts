@@ -1,4 +1,5 @@
 export type { BackupOptions, BackupResult } from './backup.ts'
+export { type BracketOptions, bracket } from './bracket.ts'
 export type { CollectOptions, CollectResult } from './collect.ts'
 export type { CopyResult } from './copy.ts'
 export { directory } from './directory.ts'
@@ -30,5 +31,6 @@ export type {
   SourceOptions,
 } from './source.ts'
 export type { BlobStore, ListedObject, ObjectStat, ReadOptions, WriteOptions } from './store.ts'
+export { type StreamOptions, stream } from './stream.ts'
 export type { Attributes } from './tree.ts'
 export type { Problem, VerifyLevel, VerifyOptions, VerifyReport } from './verify.ts'

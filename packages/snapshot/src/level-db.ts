@@ -27,6 +27,7 @@ export function levelDb(path: string): Source {
       return {
         root: { attributes: plainAttributes(timeMs, 0o700), entries: async () => entries.sort(byName) },
         totalBytes: [...held].reduce((sum, { size }) => sum + size, 0),
+        indivisible: true,
         close,
       }
     },

@@ -20,6 +20,10 @@ export interface OpenSource {
   readonly root: SourceFolder
   /** All that there is to read, where it is known, in bytes. */
   readonly totalBytes?: number
+  /** Nothing of it may be missing: what cannot be read fails the backup instead of making it `partial`. @default false */
+  readonly indivisible?: boolean
+  /** Aborts, with an error, when what was fixed is no longer so; the backup fails with that. */
+  readonly lost?: AbortSignal
   /** Gives back what it holds. Called exactly once, after a failure too. */
   close(): Promise<void>
 }
