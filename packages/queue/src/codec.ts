@@ -20,9 +20,10 @@ export const jsonCodec: Codec<unknown> = {
 export const bytesCodec: Codec<Uint8Array> = {
   encode: (value) => {
     if (!(value instanceof Uint8Array)) throw new TypeError(`value must be a Uint8Array, got ${typeof value}`)
-    return new Uint8Array(value)
+    // Buffer's pool: small copies of their own would each be an allocation outside the heap.
+    return Buffer.from(value)
   },
-  decode: (bytes) => new Uint8Array(bytes),
+  decode: (bytes) => Buffer.from(bytes),
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
