@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { isHoldfastError } from '@holdfast/core'
 import { createSeededRandom } from '@holdfast/core/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type BlobStore, directory, memoryStore, openRepository, type Snapshot } from './index.ts'
+import {
+  type BlobStore,
+  directory,
+  memoryStore,
+  openRepository,
+  type ReadOptions,
+  type Snapshot,
+} from './index.ts'
 
 let folder: string
 let store: BlobStore
@@ -122,4 +129,48 @@ test('n samples together look at everything', async () => {
     objects += (await repository.verify(snapshot, { level: 'bytes', sample: `${part}/3` })).objects
   expect(objects).toBe(all.objects)
   await expect(repository.verify(snapshot, { sample: '4/3' })).rejects.toThrow(RangeError)
+})
+
+/** A store that answers as if all were well. */
+function lying(inner: BlobStore, answer: (bytes: Uint8Array, asked: ReadOptions) => Uint8Array): BlobStore {
+  return {
+    ...inner,
+    get: async (key, options = {}) => {
+      const whole = await inner.get(key)
+      return whole && answer(whole, options)
+    },
+  }
+}
+
+const part = (bytes: Uint8Array, { offset = 0, length = bytes.length }: ReadOptions): Uint8Array =>
+  Uint8Array.from(bytes.subarray(offset, offset + length))
+
+test.each<[string, (bytes: Uint8Array, asked: ReadOptions) => Uint8Array]>([
+  ['gives all of an object instead of a part', (bytes) => bytes],
+  ['gives a byte less', (bytes, asked) => part(bytes, asked).subarray(0, -1)],
+  ['gives nothing', () => new Uint8Array()],
+  [
+    'gives other bytes',
+    (bytes, asked) => part(bytes, asked).map((byte, at) => (at % 100 === 50 ? byte ^ 4 : byte)),
+  ],
+])('a store that %s is never believed', async (what, answer) => {
+  await using honest = await openRepository(store)
+  await honest.verify(snapshot, { level: 'data' })
+  // Only packs: the format and the manifests have been read before by an honest one.
+  const sizes = new Map<string, number>()
+  for await (const { key, size } of store.list('blobs/')) sizes.set(key, size)
+  const [pack] = [...sizes].sort((a, b) => b[1] - a[1])[0]!
+  const liar = lying(store, answer)
+  const mixed = {
+    ...store,
+    get: (key: string, asked?: ReadOptions) => (key === pack ? liar : store).get(key, asked),
+  }
+  await using repository = await openRepository(mixed)
+  const target = join(folder, 'target')
+  await expect(repository.restore(snapshot, target)).rejects.toMatchObject({ code: 'OBJECT_CORRUPT' })
+  // What is right in spite of it, as the whole object where the whole was asked for, may pass for bytes.
+  const levels = what.startsWith('gives all') ? (['data'] as const) : (['bytes', 'data'] as const)
+  for (const level of levels)
+    await expect(repository.verify(snapshot, { level })).rejects.toMatchObject({ code: 'SNAPSHOT_DAMAGED' })
+  expect(await readdir(folder)).toEqual(['source'])
 })

@@ -152,13 +152,10 @@ async function hashBlob(
 ): Promise<void> {
   const hash = createHash('sha256')
   for (let offset = 0; offset < layer.size; ) {
-    const part = await store.get(blobKey(digestOf(layer)), {
-      offset,
-      length: Math.min(readBytes, layer.size - offset),
-      signal,
-    })
+    const length = Math.min(readBytes, layer.size - offset)
+    const part = await store.get(blobKey(digestOf(layer)), { offset, length, signal })
     if (!part) throw missing(digestOf(layer), store)
-    if (part.length === 0 || part.length > readBytes) throw wrongSize(layer, offset + part.length)
+    if (part.length === 0 || part.length > length) throw wrongSize(layer, offset + part.length)
     hash.update(part)
     offset += part.length
     meter.addBytes(part.length)
