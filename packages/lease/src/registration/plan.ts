@@ -27,9 +27,8 @@ export function stepTowards(wish: Wish, entry: Entry | undefined, claimant: Clai
   const ownership = entry && decodeOwnership(entry.value)
   const isOurs = ownership?.owner === claimant.owner
   if (wish.value === undefined) return entry && isOurs ? 'delete' : 'none'
-  if (!entry || !ownership) return 'put'
-  if (!isOurs) return ownership.incarnation < wish.incarnation ? 'put' : 'foreign'
-  return 'put'
+  if (!ownership || isOurs) return 'put'
+  return ownership.incarnation < wish.incarnation ? 'put' : 'foreign'
 }
 
 /** A value names its owner, so the same bytes are ours. */
