@@ -52,6 +52,8 @@ export async function dial({
   try {
     const clusterId = await probe(connection, namespace, identity, signal)
     const watches = createWatches({ connection, namespace, identity, bufferBytes: options.watchBufferBytes })
+    // Without a stream grpc-js would connect anew behind our back, perhaps to another history.
+    await watches.start()
     const keepAlives = createKeepAlives({ connection, clock, timeoutMs: options.requestTimeoutMs })
     return Object.assign(connection, { clusterId, watches, keepAlives })
   } catch (error) {

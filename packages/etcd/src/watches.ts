@@ -13,6 +13,8 @@ import { createWatchQueue, type WatchQueue } from './watch-queue.ts'
 export interface Watches {
   /** Open ones. */
   readonly size: number
+  /** Opens the stream before there is any watch: with a stream open, the connection's end is noticed at once. */
+  start(): Promise<void>
   open(selection: Selection, fromRevision: number | undefined, signal: AbortSignal): Promise<Watch>
 }
 
@@ -47,6 +49,9 @@ export function createWatches({ connection, namespace, identity, bufferBytes }: 
   return {
     get size() {
       return [...multiplexers].reduce((total, { watching }) => total + watching.size, 0)
+    },
+    async start() {
+      await current()
     },
     async open(selection, fromRevision, signal) {
       const multiplexer = await current()

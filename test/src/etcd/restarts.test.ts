@@ -30,6 +30,8 @@ describeEtcd('an etcd store over the life of its etcd', () => {
   test('a wipe is another cluster', async () => {
     await using etcd = await startEtcd()
     await using store = await open([etcd.endpoint])
+    await using idle = await open([etcd.endpoint])
+    const idleBefore = await idle.transact({ then: [put('b')] })
     const changes: string[][] = []
     store.on('clusterChanged', (before, now) => changes.push([before, now]))
     await store.transact({ then: [put('a')] })
@@ -44,6 +46,8 @@ describeEtcd('an etcd store over the life of its etcd', () => {
       revision: 1,
     })
     expect(changes).toEqual([[before.clusterId, now.clusterId]])
+    // Nothing was open there that could have broken, but for the connection itself.
+    expect((await idle.range({ key: 'a' })).clusterId).not.toBe(idleBefore.clusterId)
   })
 
   test('a watch from history that was compacted away tells from where history is kept', async () => {
