@@ -169,6 +169,22 @@ describe('backup and restore', () => {
     expect((await readdir(folder)).sort()).toEqual(['source', 'target'])
   })
 
+  test('take from the replaced target what is right there, and nothing that is not', async () => {
+    await fillSource()
+    await chmod(join(source, 'a/b'), 0o755)
+    const snapshot = await take()
+    const target = join(folder, 'target')
+    await repository.restore(snapshot, target)
+    const large = await readFile(join(target, 'a/b/large'))
+    large[2_900_000]! ^= 1
+    await writeFile(join(target, 'a/b/large'), large)
+    await writeFile(join(target, 'a/small'), 'jello')
+    const again = await repository.restore(snapshot, target, { overwrite: 'replace' })
+    expect(await facts(target)).toEqual(await facts(source))
+    expect(again.reusedBytes).toBeGreaterThan(1_000_000)
+    expect(again.reusedBytes).toBeLessThan(again.restoredBytes - 100_000)
+  })
+
   test('tell how far they are', async () => {
     await fillSource()
     await chmod(join(source, 'a/b'), 0o755)

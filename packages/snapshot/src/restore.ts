@@ -22,6 +22,7 @@ import { atPath, snapshotError, systemCode } from './errors.ts'
 import { createLanes } from './lanes.ts'
 import { bytesOfName, fsPath } from './names.ts'
 import { createMeter, type Meter } from './progress.ts'
+import { createSeed, type Seed, type SeedFile } from './seed.ts'
 import type { OperationOptions } from './snapshot.ts'
 import type { Attributes, FileEntry, SymlinkEntry } from './tree.ts'
 import { walkSnapshot } from './walk-snapshot.ts'
@@ -43,6 +44,8 @@ export interface RestoreResult {
   readonly files: number
   readonly folders: number
   readonly restoredBytes: number
+  /** Of them, what was found in the replaced target, checked like all else, and not read from the store. */
+  readonly reusedBytes: number
   /** FIFOs, sockets and devices, which are never made again; up to a thousand. */
   readonly skippedPaths: readonly string[]
   readonly durationMs: number
@@ -68,13 +71,18 @@ export async function restore(
   const goal = resolve(checkString('target', target))
   await checkTarget(goal, options.overwrite ?? 'never')
   const record = await objects.record(hex, options.signal)
-  const { reader } = await openChunks(context, await objects.manifest(hex, options.signal), options.signal)
+  const { reader, index } = await openChunks(
+    context,
+    await objects.manifest(hex, options.signal),
+    options.signal,
+  )
+  const seed = createSeed(goal, index, context.keys)
   const meter = createMeter(options, clock, 'write', options.include ? undefined : record.bytes)
   const sibling = `${goal}.restore-${uniqueId()}`
   try {
     await atTarget(goal, () => makeFolder(dirname(goal)))
     await atTarget(goal, () => mkdir(sibling, { mode: 0o700 }))
-    const writer = createWriter(sibling, reader, meter, context.format.chunker.maxBytes, options)
+    const writer = createWriter(sibling, reader, seed, meter, context.format.chunker.maxBytes, options)
     const skippedPaths = await fill(writer, reader, record.root, options)
     meter.phase('commit')
     await atTarget(goal, () => swap(sibling, goal))
@@ -85,6 +93,7 @@ export async function restore(
       files,
       folders: writer.folders(),
       restoredBytes,
+      reusedBytes: seed.reusedBytes,
       skippedPaths,
       durationMs: clock.now() - begun,
     }
@@ -145,6 +154,7 @@ interface Writer {
 function createWriter(
   root: string,
   reader: ChunkReader,
+  seed: Seed,
   meter: Meter,
   maxChunkBytes: number,
   { signal, owner = false, fsync = true }: RestoreOptions,
@@ -162,7 +172,7 @@ function createWriter(
       named(path, async () => {
         const file = await open(at(path), 'wx', 0o600)
         try {
-          await writeContent(file, entry)
+          await writeContent(file, path, entry)
           if (owner) await file.chown(entry.uid, entry.gid)
           await file.chmod(modeOf(entry))
           await file.utimes(seconds(entry), seconds(entry))
@@ -191,11 +201,24 @@ function createWriter(
       }),
   }
 
+  async function writeContent(file: FileHandle, path: string, entry: FileEntry): Promise<void> {
+    const before = await seed.open(path, entry.size)
+    try {
+      await writeChunks(file, entry, before)
+    } finally {
+      await before?.close()
+    }
+  }
+
   /** Each chunk is checked before it is written. Nothing is written where the file has a hole. */
-  async function writeContent(file: FileHandle, { chunks, size, sparse }: FileEntry): Promise<void> {
+  async function writeChunks(
+    file: FileHandle,
+    { chunks, size, sparse }: FileEntry,
+    before: SeedFile | undefined,
+  ): Promise<void> {
     let position = 0
     for (const id of chunks) {
-      const bytes = await reader.read(id, maxChunkBytes, signal)
+      const bytes = (await before?.find(id, position)) ?? (await reader.read(id, maxChunkBytes, signal))
       if (position + bytes.length > size) break
       for (const [from, to] of sparse ? solidRanges(bytes) : [[0, bytes.length] as const])
         for (let done = from; done < to; )
