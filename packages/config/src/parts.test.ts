@@ -156,6 +156,29 @@ describe('derive', () => {
     await config.close()
   })
 
+  test('is over only when the old part is disposed of', async () => {
+    const { config, source, clock } = await startBench({ settleMs: [0, 0] })
+    await config.derive({
+      name: 'slow',
+      select: (value) => value.upstream.url,
+      open: async (url) => url,
+      dispose: () => clock.sleep(500),
+    })
+    source.set(upstreamB)
+    let over = false
+    const refreshing = config.refresh().then(() => {
+      over = true
+    })
+    await clock.advance(400)
+    expect(config.value.upstream.url).toBe('http://b')
+    expect(over).toBe(false)
+    await clock.advance(200)
+    await refreshing
+    const closing = config.close()
+    await clock.advance(500)
+    await closing
+  })
+
   test('does not wait longer than disposeTimeoutMs for a part that hangs', async () => {
     const { config, source, clock, log } = await startBench({ disposeTimeoutMs: 1_000, settleMs: [0, 0] })
     await config.derive({

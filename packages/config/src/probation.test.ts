@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ProbationOptions } from './options.ts'
-import { startBench, valid } from './testing/kit.ts'
+import { createPart, startBench, valid } from './testing/kit.ts'
 import { createMemoryDisk, type MemoryDisk } from './testing/memory-disk.ts'
 
 /** Healthy unless told otherwise. */
@@ -167,6 +167,41 @@ describe('probation', () => {
     expect(log).toEqual(['applied 2 lkg limit', 'rolledBack CONFIG_ROLLED_BACK'])
     await config.close()
   })
+})
+
+test('a config that is closed while a mark is written ends the parts that were opened for it', async () => {
+  const story: string[] = []
+  let closing: Promise<void> | undefined
+  const disk: MemoryDisk = createMemoryDisk(new Map(), () => {
+    const marking = disk.calls.at(-1) === 'rename /state/probation.tmp'
+    if (marking && story.includes('open 20')) closing ??= bench.config.close()
+  })
+  const bench = await provenBench(disk)
+  await bench.config.derive({
+    name: 'part',
+    select: (value) => value.limit,
+    open: async (limit) => createPart(String(limit), story),
+  })
+  bench.source.set({ ...valid, limit: 20 })
+  await bench.settle()
+  await closing
+  expect(story).toEqual(['open 10', 'open 20', 'end 20', 'end 10'])
+  expect(bench.config.value.limit).toBe(10)
+})
+
+test('a config that was rolled back is not tried again after a restart either', async () => {
+  const disk = createMemoryDisk()
+  const { config, source, settle, clock, probation } = await provenBench(disk)
+  source.set({ ...valid, limit: 20 })
+  await settle()
+  probation.sick = true
+  await clock.advance(20_000)
+  expect(config.value.limit).toBe(10)
+  await config.close()
+  const { config: next } = await bootAgain(disk, 20)
+  expect(next.value.limit).toBe(10)
+  expect(next.status().attempt.state).toBe('rolled-back')
+  await next.close()
 })
 
 describe('a process that dies on probation', () => {
