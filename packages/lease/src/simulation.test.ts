@@ -17,7 +17,7 @@ import { openSession, type Session } from './session/session.ts'
 const deep = process.env['HOLDFAST_DEEP'] === '1'
 const only = process.env['HOLDFAST_SEED']
 const first = 1 + (only ? Number(only) - 1 : deep ? Math.floor(Math.random() * 1e9) : 0)
-const count = only ? 1 : deep ? 1_000 : 8
+const count = only ? 1 : deep ? 1_000 : 6
 const seeds = Array.from({ length: count }, (_, index) => first + index)
 
 const stepMs = 200
