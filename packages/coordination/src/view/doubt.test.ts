@@ -253,3 +253,22 @@ test('no event follows the closing, whatever answers then', async () => {
   await closed
   expect([heard, view.size]).toEqual([before, 0])
 })
+
+test('another past at the revision shown is found out when the watch begins anew', async () => {
+  const { clock, memory, open, put, remove } = setUp()
+  await put('a/1')
+  await put('a/2')
+  await using view = await open()
+  const heard = record(view)
+  memory.rollback(2)
+  await put('a/3')
+  await clock.advance(500)
+  expect(heard.filter((line) => line.endsWith('rolled-back'))).toEqual([
+    '3 removed a/2 added a/3 rolled-back',
+  ])
+  memory.rollback(2)
+  await remove('a/1')
+  await put('b')
+  await clock.advance(500)
+  expect(view.size).toBe(0)
+})

@@ -105,13 +105,23 @@ export function createFollower(parts: FollowerOptions): Follower {
 
   function receive(batch: WatchBatch): void {
     checkCluster(batch.clusterId)
-    if (batch.revision <= replica.revision) return
+    if (batch.revision <= replica.revision) {
+      checkPast(batch)
+      return
+    }
     // That it tells of this revision says that all before it has been told.
     check(currency.reached(batch.revision - 1, replica.size))
     if (batch.events.length > 0) currency.show(batch.revision)
     const change = replica.apply(batch)
     if (change) publish(change)
     check(currency.reached(batch.revision, replica.size))
+  }
+
+  /** The revision shown is told once more by each new watch: another content there means another past. */
+  function checkPast(batch: WatchBatch): void {
+    if (batch.revision < replica.revision || replica.holds(batch)) return
+    gap ??= 'rolled-back'
+    throw unavailable('the store was restored and has another past')
   }
 
   function check(judgement: Judgement): void {

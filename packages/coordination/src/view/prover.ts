@@ -91,8 +91,7 @@ export function createProver(parts: ProverOptions): Prover {
     currency.begin(revision, size)
     try {
       const found = await store.range(selection, { minModRevision: revision + 1, limit: 1, signal })
-      // A snapshot was taken meanwhile, which is a proof as good.
-      if (replica.generation !== generation) return 'proven'
+      if (replica.generation !== generation) return askAgain()
       if (found.clusterId !== replica.clusterId) return doubt('replaced')
       if (found.revision < revision) return doubt('rolled-back')
       const unchanged = found.count === size && found.entries.every((entry) => entry.modRevision <= revision)
@@ -104,6 +103,12 @@ export function createProver(parts: ProverOptions): Prover {
     if (currency.proven.number < read.number) return isStuck() ? doubt('diverged') : 'behind'
     suspicion = undefined
     return 'proven'
+  }
+
+  /** A snapshot was taken meanwhile: what was found compares with nothing. */
+  function askAgain(): Verdict {
+    nap.abort()
+    return 'behind'
   }
 
   function doubt(reason: ResyncReason): Verdict {

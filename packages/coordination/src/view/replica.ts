@@ -14,6 +14,8 @@ export interface Replica extends Header {
   adopt(snapshot: RangeResult, resync: ResyncReason | undefined): ViewChange | undefined
   /** Applies one revision, or a progress notice, of this cluster. What is not after `revision` has no effect. */
   apply(batch: WatchBatch): ViewChange | undefined
+  /** Whether what a batch of the revision shown tells is what stands here. */
+  holds(batch: WatchBatch): boolean
 }
 
 export function createReplica(): Replica {
@@ -45,6 +47,12 @@ export function createReplica(): Replica {
     },
     adopt,
     apply,
+    holds: ({ events }) =>
+      events.every((event) => {
+        if (event.kind === 'delete') return !entryOf.has(event.key)
+        const entry = entryOf.get(event.entry.key)
+        return entry !== undefined && isSame(entry, event.entry)
+      }),
   }
 
   function adopt(snapshot: RangeResult, resync: ResyncReason | undefined): ViewChange | undefined {

@@ -33,7 +33,8 @@ export interface View extends Running {
    */
   changes(options?: ChangesOptions): AsyncIterableIterator<ViewChange>
   /**
-   * Resolves when the view holds all that had been written before this call. Rejects with the
+   * Resolves when the view holds all that had been written before this call, which leaves `revision`
+   * as it is where nothing that is selected was written. Rejects with the
    * store's error when the read behind it fails, and with `VIEW_CLOSED`.
    */
   confirm(options?: WaitOptions): Promise<void>
