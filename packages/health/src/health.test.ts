@@ -299,6 +299,37 @@ test('changes are told once each, checks before the gates that they turn, stalen
   ])
 })
 
+test('isOpen says at every moment what probe says, whatever turns and however long nothing does', async () => {
+  const random = createSeededRandom(7)
+  const db = scripted('db', { staleAfterMs: 1_600 })
+  const { isOpen, probe, fail } = start({ checks: [db, scripted('migrated', { gates: ['startup'] })] })
+  const seen = new Set<boolean>()
+  let release = (): void => {}
+  for (let step = 0; step < 300; step += 1) {
+    const dice = random()
+    if (dice < 0.3) db.does = dice < 0.1 ? 'hang' : dice < 0.2 ? 'fail' : 'pass'
+    if (dice > 0.95) release = fail('startup', 'paused')
+    if (dice > 0.6 && dice < 0.8) release()
+    await clock.advance(400 * random())
+    for (const gate of ['startup', 'ready', 'live'] as const) expect(isOpen(gate)).toBe(probe(gate).ok)
+    seen.add(isOpen('ready'))
+  }
+  expect(seen.size).toBe(2)
+})
+
+test('a check that is removed and added again is told of anew', async () => {
+  const { add, on } = start()
+  const told: string[] = []
+  on('changed', ({ name, status }, was) => told.push(`${name} ${was} → ${status}`))
+  const remove = add(scripted('db'))
+  await clock.advance(0)
+  remove()
+  await clock.advance(0)
+  add(scripted('db'))
+  await clock.advance(0)
+  expect(told).toEqual(['db unknown → pass', 'db unknown → pass'])
+})
+
 test('the failure itself reaches the listener of changed, and no message of a foreign error is shown', async () => {
   const secret = Object.assign(new Error('postgres://admin:hunter2@db refused'), { code: 'ECONNREFUSED' })
   const { on, probe } = start({ checks: [{ name: 'db', failAfter: 1, run: () => Promise.reject(secret) }] })

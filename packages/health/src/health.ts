@@ -151,7 +151,6 @@ export function startHealth(options: HealthOptions = {}): Health {
 
   /** Results that arrive together are looked at together. */
   function reviewSoon(): void {
-    opened.clear()
     if (due) return
     due = true
     queueMicrotask(() => {
