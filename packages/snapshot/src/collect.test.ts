@@ -98,6 +98,38 @@ test('a backup gives up when what it shares was marked meanwhile, or when it too
   expect((await take()).digest).not.toBe(old.digest)
 })
 
+test('a copy never leans on what is marked where it goes', async () => {
+  await write(1)
+  const source = memoryStore({ clock })
+  await using origin = await openRepository(source, { clock, graceMs })
+  const snapshot = await origin.backup(directory(folder), { name: 'n' })
+  await origin.copyTo(store, snapshot)
+  await repository.forget({ keep: { last: 0 }, allowForgetAll: true })
+  await pass(1)
+  expect((await repository.collect()).marked).toBe(4)
+  await expect(origin.copyTo(store, snapshot)).rejects.toMatchObject({ code: 'BACKUP_OUTDATED' })
+  expect(await repository.list()).toEqual([])
+  await pass(1)
+  expect((await repository.collect()).deleted).toBe(4)
+  await origin.copyTo(store, snapshot)
+  await using fresh = await openRepository(store, { clock })
+  await fresh.verify(snapshot)
+})
+
+test('a blob that was written again since it was marked is spared', async () => {
+  await write(1)
+  await take()
+  await repository.forget({ keep: { last: 0 }, allowForgetAll: true })
+  await pass(1)
+  await repository.collect()
+  await clock.advance(1)
+  const keys = await refKeys('blobs/')
+  await store.put(keys[0]!, [(await store.get(keys[0]!))!])
+  await pass(1)
+  expect((await repository.collect()).deleted).toBe(3)
+  expect(await refKeys('blobs/')).toEqual([keys[0]])
+})
+
 test('two collectors at the same time, and one by a store whose clock is elsewhere, delete nothing that is needed', async () => {
   await write(1)
   await take()

@@ -31,7 +31,7 @@ interface Unreachable extends ListedObject {
  *
  * Two that run at the same time do no harm, nor does one that dies: marks only permit, and what
  * is reachable is worked out anew before each deletion. A blob that was written again since it
- * was marked is spared. Where any snapshot's manifest cannot be read, nothing is deleted.
+ * was marked, as a copy may, is spared. Where any snapshot's manifest cannot be read, nothing is deleted.
  */
 export async function collect(
   context: Context,

@@ -7,6 +7,7 @@ import { blobKey, decodeFormat, encodeFormat, formatKey, layoutKey, ociLayout, r
 import { type Descriptor, digestOf, mediaTypes } from './manifest.ts'
 import { corrupt, missing } from './objects.ts'
 import { createMeter } from './progress.ts'
+import { checkFresh } from './publish.ts'
 import type { OperationOptions } from './snapshot.ts'
 import type { BlobStore } from './store.ts'
 
@@ -32,6 +33,7 @@ export async function copyTo(
   const manifest = await objects.manifest(hex, signal)
   const record = await objects.record(hex, signal)
   await prepare(context, other, signal)
+  const begunMs = await other.now()
   const layers = [...manifest.packs, ...manifest.indexes]
   const meter = createMeter(
     options,
@@ -51,6 +53,8 @@ export async function copyTo(
   const descriptor = { mediaType: mediaTypes.manifest, digest: `sha256:${hex}`, size: bytes.length }
   await copy(descriptor)
   meter.phase('commit')
+  const digests = [...layers, manifest.config, descriptor].map(digestOf)
+  await checkFresh(other, context.format.graceMs, digests, begunMs, signal)
   await other.put(refKey(record.name, record.timeMs, hex), [Buffer.from(JSON.stringify(descriptor))], {
     ifAbsent: true,
     signal,

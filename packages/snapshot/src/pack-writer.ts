@@ -76,7 +76,8 @@ export function createPackWriter(
   }
 
   function begin(): OpenPack {
-    const salt = keys.encrypted ? randomBytes(32) : new Uint8Array(32)
+    // Without a key too: no pack is ever written twice, so one that is marked for deletion is never needed again.
+    const salt = randomBytes(32)
     const cipher = keys.packCipher(salt)
     return { cipher, parts: [encodePackHeader(salt, keys.encrypted)], entries: [], bytes: packHeaderBytes }
   }

@@ -44,9 +44,8 @@ export async function publish(
     [encodeManifest({ config, packs: layers, indexes }, record)],
     signal,
   )
-  // What this backup wrote itself is younger than any mark that could harm it.
-  const shared = [...known.used].flatMap(([pack, { index }]) => [pack, ...(index ? [index] : [])])
-  await checkFresh(context, shared, begunMs, signal)
+  const shared = [...known.used.keys(), ...indexes.map(digestOf)]
+  await checkFresh(store, context.format.graceMs, shared, begunMs, signal)
   const key = refKey(record.name, record.timeMs, digestOf(manifest))
   await store.put(key, [Buffer.from(JSON.stringify(manifest))], { ifAbsent: true, signal })
   return manifest.digest
@@ -86,8 +85,13 @@ async function writeIndexes(
   return [await putBlob(store, mediaTypes.index, encodeIndex(all), signal)]
 }
 
-async function checkFresh(
-  { store, format }: Context,
+/**
+ * Rejects with BACKUP_OUTDATED where any of these blobs is marked for deletion, or where so much
+ * time has passed that it may be marked and gone: asked just before a ref is written.
+ */
+export async function checkFresh(
+  store: BlobStore,
+  graceMs: number,
   shared: readonly string[],
   begunMs: number,
   signal?: AbortSignal,
@@ -95,14 +99,12 @@ async function checkFresh(
   const tookMs = (await store.now()) - begunMs
   const condemned = await tombstonedBlobs(store, signal)
   const lost = shared.find((digest) => condemned.has(digest))
-  if (tookMs <= format.graceMs / 2 && !lost) return
-  const reason = lost
-    ? `sha256:${lost} was marked for deletion meanwhile`
-    : `it took ${Math.round(tookMs / 1_000)} s`
+  if (tookMs <= graceMs / 2 && !lost) return
+  const reason = lost ? `sha256:${lost} is marked for deletion` : `it took ${Math.round(tookMs / 1_000)} s`
   throw snapshotError(
     'BACKUP_OUTDATED',
-    `the backup was given up, for ${reason}, and half the grace period is ${format.graceMs / 2_000} s: run it again`,
-    { fields: { tookMs, graceMs: format.graceMs } },
+    `the snapshot is given up, for ${reason}, and half the grace period is ${graceMs / 2_000} s: run it again`,
+    { fields: { tookMs, graceMs } },
   )
 }
 
