@@ -2,6 +2,7 @@ import { isHoldfastError } from '@holdfast/core'
 import { createFakeClock } from '@holdfast/core/testing'
 import { expect, test } from 'vitest'
 import { bytesCodec } from './codec.ts'
+import { pageKey, readyLaneOf } from './format/keys.ts'
 import { createMemoryDisk, type MemoryQueueOptions, openMemoryQueue } from './testing/index.ts'
 import type { Job, Queue } from './types.ts'
 
@@ -509,4 +510,37 @@ test('bad options are refused at once, by name', async () => {
   await expect(queue.enqueue(undefined)).rejects.toThrow(TypeError)
   await expect(queue.take({ max: 0 })).rejects.toThrow(/max/)
   await expect(queue.peek({ lane: 'nowhere' as 'dead' })).rejects.toThrow(/lane/)
+})
+
+test('a page that is missing is told of as a range: at the front, in the middle, at the end', async () => {
+  const { clock, disk, open } = setup<number>()
+  const queue = await open()
+  await queue.enqueueMany(Array.from({ length: 1_280 }, (_, n) => n))
+  for (const job of await queue.take({ max: 256 })) await job.ack()
+  for (const [page, range] of [
+    [1, [256, 511]],
+    [2, [512, 767]],
+    [4, [1_024, 1_279]],
+  ] as const) {
+    const damaged = await disk.copy()
+    await damaged.level.del(pageKey(1, readyLaneOf(0), page * 256, 0))
+    const reopened = await openMemoryQueue<number>({ clock, disk: damaged })
+    const losses: unknown[] = []
+    reopened.on('lost', ({ from, to, messages }) => losses.push([from, to, messages]))
+    expect(await takeAll(reopened)).toHaveLength(768)
+    expect(losses).toEqual([[...range, 256]])
+    expect(reopened.size).toMatchObject({ ready: 0, inFlight: 0 })
+  }
+})
+
+test('a drained queue leaves nothing of its messages on the disk', async () => {
+  const { clock, disk, open } = setup<number>({ visibilityTimeoutMs: 1e9 })
+  const queue = await open()
+  await queue.enqueueMany(Array.from({ length: 600 }, (_, n) => n))
+  const jobs = [...(await queue.take({ max: 400 })), ...(await queue.take({ max: 400 }))]
+  for (const job of jobs.reverse()) await (job.value % 50 === 0 ? job.retry({ delayMs: 10 }) : job.ack())
+  await clock.advance(10)
+  expect(await takeAll(queue)).toHaveLength(12)
+  const lanes = (await disk.level.keys().all()).map((key) => key[2])
+  expect(lanes).toEqual([0x00])
 })
