@@ -64,6 +64,7 @@ describe('derive', () => {
     source.set(upstreamB)
     await settle()
     expect(log).toHaveLength(1)
+    expect(story).toHaveLength(4) // what was refused is not even opened again
     await config.close()
     expect(story.slice(4)).toEqual(['end three http://a', 'end two http://a', 'end one http://a'])
   })
