@@ -98,6 +98,19 @@ test('a backup gives up when what it shares was marked meanwhile, or when it too
   expect((await take()).digest).not.toBe(old.digest)
 })
 
+test('what is marked though a snapshot needs it is stored again, and outlives the marks', async () => {
+  await write(1)
+  await take()
+  const digests = (await refKeys('blobs/')).map((key) => key.slice('blobs/sha256/'.length))
+  await store.put('gc/20260101T000000000Z-by-mistake', [Buffer.from(JSON.stringify({ version: 1, digests }))])
+  const again = await take()
+  expect(again.storedBytes).toBeGreaterThan(50_000)
+  await pass(1)
+  expect((await repository.collect()).deleted).toBe(0)
+  expect(await objects('gc/')).toBe(0)
+  await repository.verify(again)
+})
+
 test('a copy never leans on what is marked where it goes', async () => {
   await write(1)
   const source = memoryStore({ clock })
