@@ -171,6 +171,19 @@ test('the budget binds all stops together, and draining leaves time for closing'
   expect(read()).toBe('c- a-')
 })
 
+test('a drain that hangs leaves time for the close, also where the budget is shorter than its timeout', async () => {
+  const { clock, start, read } = createLab()
+  const running = await createAgent({ clock, stopBudgetMs: 1_000 })
+    .unit('a', [], start('a', { drainMs: Number.POSITIVE_INFINITY, closeMs: 200 }), { stopTimeoutMs: 5_000 })
+    .start()
+  const rejected = expect(running.close()).rejects.toMatchObject({
+    cause: { errors: [{ code: 'UNIT_DRAIN_TIMED_OUT', fields: { unit: 'a', ms: 750 } }] },
+  })
+  await clock.advance(950)
+  await rejected
+  expect(read()).toBe('a+ a-')
+})
+
 test('an agent runs once at a time, and again after it ended', async () => {
   const { start, read } = createLab()
   const agent = createAgent().unit('a', [], start('a'))

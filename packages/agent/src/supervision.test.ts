@@ -180,7 +180,33 @@ test('a stop during a backoff waits for nothing', async () => {
   expect(agent.status()).toMatchObject({ a: { state: 'pausing' } })
   await running.close()
   expect(read()).toBe('a+ a-')
+  expect(agent.status()).toMatchObject({ a: { state: 'down' } })
   expect(clock.sleepers).toBe(0)
+})
+
+test('a restart closes without draining: only a shutdown drains', async () => {
+  const { agent, clock, start, end, read } = lab()
+  await using _ = await agent
+    .unit('a', [], start('a', { drainMs: 1 }))
+    .unit('b', ['a'], start('b', { drainMs: 1 }))
+    .start()
+  read()
+  end('a', new Error('x'))
+  await clock.advance(100)
+  expect(read()).toBe('b- a- a+ b+')
+  void clock.advance(10)
+})
+
+test('an exit as wanted during a stop is nothing to tell', async () => {
+  const { agent, clock, start, end } = lab()
+  const exits: unknown[] = []
+  agent.on('exited', (event) => exits.push(event))
+  const running = await agent.unit('a', [], start('a', { closeMs: 10 })).start()
+  const closing = running.close()
+  end('a')
+  await clock.advance(10)
+  await closing
+  expect(exits).toEqual([])
 })
 
 test('a need that fails while its dependent is starting: the dependent starts anew with the new one', async () => {
