@@ -38,6 +38,8 @@ interface Gate {
   shut(): void
   /** Lets the first one through that waits. */
   letOne(): void
+  /** Lets the last one overtake all others. */
+  letLast(): void
   open(): void
   pass(): Promise<void>
 }
@@ -50,6 +52,7 @@ function createGate(): Gate {
       isShut = true
     },
     letOne: () => waiting.shift()?.(),
+    letLast: () => waiting.pop()?.(),
     open() {
       isShut = false
       for (const resolve of waiting) resolve()
@@ -153,6 +156,8 @@ test('the answer of a cluster that is gone, arriving after the new snapshot, mea
   await put('a/2')
   await clock.advance(200)
   // Two wait: the read of the old cluster, and the snapshot of the new one.
+  reads.letLast()
+  await clock.advance(0)
   reads.open()
   await clock.advance(0)
   expect(view.entries().map(({ key }) => key)).toEqual(['a/2'])
