@@ -112,6 +112,7 @@ test('a restart whose start fails is paused and tried again', async () => {
       'a',
       [],
       start('a', (nth) => (nth === 2 || nth === 3 ? { startError: new Error('down') } : {})),
+      { healthyAfterMs: 50 }, // a start that fails is no uptime
     )
     .start()
   end('a', new Error('x'))
