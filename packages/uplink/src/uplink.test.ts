@@ -152,6 +152,19 @@ test.each([
   await advanceUntil(own.clock, 1, () => own.queue.ids('acked').length === 1)
 })
 
+test('Retry-After holds back every worker', async () => {
+  await using own = await lab(
+    (_request, _response, nth) => (nth === 1 ? { status: 503, headers: { 'retry-after': '10' } } : 200),
+    { concurrency: 2, batch: { maxMessages: 1 } },
+  )
+  own.queue.put(1)
+  await until(() => own.facts('retried').length > 0)
+  own.queue.put(2)
+  await own.clock.advance(9_999)
+  expect(own.collector.requests.length).toBe(1)
+  await advanceUntil(own.clock, 1, () => own.queue.ids('acked').length === 2)
+})
+
 test('one bad message does not bury its neighbours', async () => {
   await using own = await lab(({ ids }) => (ids.includes('m6') ? { status: 422, body: 'no schema' } : 200))
   own.queue.put(...Array.from({ length: 16 }, (_, at) => at))
