@@ -27,6 +27,11 @@ export interface HealthOptions {
   readonly eventLoop?: EventLoopOptions | false
   /** How long `drain` waits after `ready` failed, for every load balancer to notice, in milliseconds, ≥ 0. @default 5_000 */
   readonly drainDelayMs?: number
+  /**
+   * `held`: `startup` fails until the first `admit()`, and `ready` whenever nothing is admitted, so
+   * that no probe passes before the last part is up. @default 'open'
+   */
+  readonly traffic?: 'open' | 'held'
   /** @default systemClock */
   readonly clock?: Clock
   /** Spreads the checks in time. @default Math.random */
@@ -61,6 +66,8 @@ export interface Health extends Running {
   add(checks: Check | readonly Check[]): () => void
   /** Makes a gate fail, whatever its checks say, until the returned function is called. Shown to anyone who asks: no secrets. */
   fail(gate: Gate, why: string): () => void
+  /** Lets work come in, as far as the checks do, until the returned function is called; idempotent. See `startTraffic`. */
+  admit(): () => void
   /**
    * Begins the end: `ready` fails from now on, `live` does not. Resolves `drainDelayMs` later, when
    * those who send work have had the time to see it. Once, however often it is called.
@@ -71,6 +78,7 @@ export interface Health extends Running {
 
 /** How often staleness is looked for, so that events tell of it; probes always know. */
 const sweepMs = 1_000
+const notAdmitted = 'not everything is up'
 
 /**
  * Runs checks in the background and answers, at any moment, whether this
@@ -85,6 +93,10 @@ export function startHealth(options: HealthOptions = {}): Health {
   const initial = (options.checks ?? []).map((check) => planCheck(check))
   const events = createEvents<HealthEvents>()
   const holds = createHolds()
+  const traffic = checkOneOf('traffic', options.traffic ?? 'open', ['open', 'held'])
+  const unadmitted =
+    traffic === 'held' ? [holds.add('startup', notAdmitted), holds.add('ready', notAdmitted)] : []
+  let admitted = 0
   const board = createBoard({ clock, random, turned: reviewSoon })
   const seen = new Map<string, Status>()
   const opened = new Map<Gate, { readonly ok: boolean; readonly until: number }>()
@@ -108,6 +120,7 @@ export function startHealth(options: HealthOptions = {}): Health {
     reports: () => board.reports(),
     add,
     fail,
+    admit,
     drain,
     stats,
     close,
@@ -145,6 +158,19 @@ export function startHealth(options: HealthOptions = {}): Health {
     review()
     return () => {
       release()
+      review()
+    }
+  }
+
+  function admit(): () => void {
+    let admits = true
+    admitted += 1
+    for (const release of unadmitted.splice(0)) release()
+    review()
+    return () => {
+      if (admits) admitted -= 1
+      if (admits && admitted === 0) unadmitted.push(holds.add('ready', notAdmitted))
+      admits = false
       review()
     }
   }

@@ -47,3 +47,4 @@ export {
   startSystemdNotify,
 } from './systemd/notify.ts'
 export type { NotifySend } from './systemd/sender.ts'
+export { startTraffic, type TrafficOptions } from './traffic.ts'
