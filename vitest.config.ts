@@ -14,6 +14,8 @@ export default defineConfig({
       'bench/src/**/*.test.ts',
     ],
     passWithNoTests: false,
+    // Much of the time is spent waiting on servers and processes, so more workers than vitest's cores - 1.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

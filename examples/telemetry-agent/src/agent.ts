@@ -10,6 +10,7 @@ import {
   startHealth,
   startHealthServer,
   startHeartbeat,
+  startTraffic,
 } from '@holdfast/health'
 import { nextIncarnation, openSession, register } from '@holdfast/lease'
 import { openQueue, type Queue } from '@holdfast/queue'
@@ -55,7 +56,7 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
   const adapters = { ...onThisMachine, ...options.adapters }
   const run = randomUUID().slice(0, 8)
   return createAgent()
-    .unit('health', [], () => startHealth({ drainDelayMs: 0 }))
+    .unit('health', [], () => startHealth({ traffic: 'held', drainDelayMs: 100 }))
     .unit('config', [], () =>
       openConfig({
         schema: settingsSchema,
@@ -121,6 +122,7 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
           post(`${collector}/beats`, { ...beat, ...standing(instance, units) } satisfies Beat, signal),
       }),
     )
+    .unit('traffic', ['health', 'checks', 'registration', 'host', 'log', 'uplink', 'heartbeat'], startTraffic)
 }
 
 export type TelemetryAgent = ReturnType<typeof createTelemetryAgent>
