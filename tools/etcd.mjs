@@ -55,12 +55,24 @@ function fetched() {
     run('apt-get', [...flags, 'download', ...packages], parts.debs)
     for (const file of readdirSync(parts.debs))
       run('dpkg-deb', ['-x', join(parts.debs, file), parts.root], work)
-    rmSync(unpacked, { recursive: true, force: true })
-    renameSync(parts.root, unpacked)
+    publish(parts.root)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
   return installed() ?? fail(`Debian's packages ${packages.join(' and ')} hold no etcd`)
+}
+
+/** Whoever is first wins: what another run has put there may be running by now. */
+function publish(root) {
+  if (installed()) return
+  try {
+    renameSync(root, unpacked)
+  } catch (error) {
+    if (installed()) return
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
+    rmSync(unpacked, { recursive: true, force: true })
+    renameSync(root, unpacked)
+  }
 }
 
 function run(command, args, cwd) {

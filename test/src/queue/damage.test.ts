@@ -99,7 +99,8 @@ test('a log that ends in the middle of a write, as after a power cut, opens with
 
 test('a copy of the folder without our own files is a queue', async () => {
   const folder = copyOf(intact)
-  for (const name of readdirSync(folder)) if (name.startsWith('holdfast.')) rmSync(join(folder, name), { recursive: true })
+  for (const name of readdirSync(folder))
+    if (name.startsWith('holdfast.')) rmSync(join(folder, name), { recursive: true })
   const queue = await open(folder)
   expect(queue.size.ready).toBe(count)
   await queue.close()
