@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { directory, folderStore, memoryStore, ociStore, openRepository } from '@holdfast/snapshot'
 import { blobStoreCompliance } from '@holdfast/snapshot/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { runUnpacked } from './debian.ts'
+import { runUnpacked } from '../support/debian.ts'
 import { type Registry, registryFolder, startRegistry } from './registry.ts'
 
 // On a real registry, with skopeo as a client that knows nothing of us.

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { debianPackages } from '../support/debian.ts'
 import { freePorts } from '../support/ports.ts'
-import { debianPackages } from './debian.ts'
 
 /** Debian's `docker-registry`, and `skopeo` with the libraries that it needs. */
 export const registryFolder: string | undefined = debianPackages('registry', [

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { root } from '../support/workspace.ts'
+import { root } from './workspace.ts'
 
 const cache = join(root, '.cache')
 
@@ -42,9 +42,18 @@ function fetchTo(goal: string, packages: readonly string[]): void {
     apt(join(work, 'debs'), 'download', ...packages)
     for (const file of readdirSync(join(work, 'debs')))
       execFileSync('dpkg-deb', ['-x', join(work, 'debs', file), join(work, 'root')])
-    if (!existsSync(goal)) renameSync(join(work, 'root'), goal)
+    publish(join(work, 'root'), goal)
   } finally {
     rmSync(work, { recursive: true, force: true })
+  }
+}
+
+/** Whoever is first wins: what another run has put there may be in use by now. */
+function publish(folder: string, goal: string): void {
+  try {
+    renameSync(folder, goal)
+  } catch (error) {
+    if (!existsSync(goal)) throw error
   }
 }
 
