@@ -16,7 +16,7 @@ export default defineConfig({
     passWithNoTests: false,
     // Much of the time is spent waiting on servers and processes, so more workers than vitest's cores - 1.
     maxWorkers: 3,
-    testTimeout: 30_000,
+    testTimeout: process.env.HOLDFAST_DEEP ? 900_000 : 30_000,
     hookTimeout: 60_000,
   },
 })

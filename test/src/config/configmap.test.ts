@@ -65,7 +65,11 @@ test('a ConfigMap that is swapped every 2 ms is never read torn, short or missin
   const seen = new Set<unknown>()
   let reads = 0
   while (ended() === undefined) {
-    const loaded = await source.load({ fresh: true })
+    // On a machine too busy to read twelve files between two swaps it says so, which is no torn read.
+    const loaded = await source.load({ fresh: true }).catch((error: Error) => {
+      expect(error.message).toContain('was changing during each of')
+    })
+    if (!loaded) continue
     if (loaded.kind !== 'document') throw new Error(`it read ${loaded.kind}`)
     const document = loaded.document as Record<string, string>
     const found = versionsIn(document)
