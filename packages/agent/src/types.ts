@@ -63,7 +63,7 @@ export interface Intensity {
 export interface AgentOptions {
   /** @default { max: 5, perMs: 60_000 } */
   intensity?: Intensity
-  /** Milliseconds for stopping everything, > 0: each stop gets the lesser of its own timeout and what is left. @default 25_000, within Kubernetes' grace of 30 s */
+  /** Milliseconds for stopping everything, > 0: no unit gets more than is left of it. @default 25_000, within Kubernetes' grace of 30 s */
   stopBudgetMs?: number
   /** Presets for every unit; a unit's own options win. */
   units?: UnitLimits

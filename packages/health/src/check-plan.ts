@@ -29,7 +29,7 @@ export function planCheck(check: Check): CheckPlan {
   return plan
 }
 
-/** Liveness never restarts a process for someone else's fault. */
+/** A restart heals only what is wrong in this very process. */
 function checkLive({ name, gates, needs }: CheckPlan, scope: 'process' | 'outside'): void {
   if (!gates.includes('live')) return
   const refusal = `check '${name}': gates may not hold 'live'`
