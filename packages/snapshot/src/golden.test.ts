@@ -26,7 +26,7 @@ test.each([
     const at = join(folder, 'restored')
     await repository.restore(first!, at)
     expect(await readFile(join(at, 'text'), 'utf8')).toBe('a line of text\n'.repeat(2_000))
-    expect((await lstat(join(at, 'text'))).mtimeMs).toBe(1_234_567_890_500)
+    expect(Math.round((await lstat(join(at, 'text'))).mtimeMs)).toBe(1_234_567_890_500)
     const noise = createHash('sha256').update(await readFile(join(at, 'folder/noise')))
     expect(noise.digest('hex').slice(0, 16)).toBe('5d6845ec63eaad1d')
     expect((await lstat(join(at, 'folder/noise'))).mode & 0o777).toBe(0o640)
