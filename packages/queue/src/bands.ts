@@ -7,6 +7,7 @@ import type { Message } from './state/message.ts'
 import type { Operation } from './state/operations.ts'
 import { createPageLane, type LaneLoss, type PageLane } from './state/page-lane.ts'
 import { createParkedLane, type ParkedLane } from './state/parked-lane.ts'
+import { createReturned, type Returned } from './state/returned.ts'
 import { type Pair, readOne, readSome } from './store/database.ts'
 
 /** All that is of one priority. */
@@ -14,6 +15,8 @@ export interface Band {
   readonly priority: number
   readonly pages: PageLane
   readonly parked: ParkedLane
+  /** Given back uncounted: goes out before all else. */
+  readonly returned: Returned
   /** In hand and ready to go out again. */
   readonly ready: Deque<Message>
   /** The sequence number of the next message that is enqueued with a delay. */
@@ -92,6 +95,7 @@ export function createBands<T>(context: Context<T>, starts: readonly BandStart[]
         },
       }),
       parked: createParkedLane({ queue, priority, count: start.parkedCount, onDamage: damagedRecord }),
+      returned: createReturned(),
       ready: createDeque(),
       parkedNext: start.parkedNext,
       reading: undefined,

@@ -115,6 +115,33 @@ test('drain finishes what is in hand and takes no more; close aborts it and give
   expect(clock.sleepers).toBe(0)
 })
 
+test('what a stopping consumer took and gave to no handler counts no attempt', async () => {
+  const { clock, queue } = await setup()
+  await queue.enqueue(1)
+  const handled: number[] = []
+  const handler = async ({ value }: { value: number }): Promise<void> => void handled.push(value)
+  for (const stop of ['close', 'drain', 'close'] as const) {
+    const gate = new AbortController()
+    const slow = {
+      visibilityTimeoutMs: 1_000,
+      take: async () => {
+        const jobs = await queue.take()
+        await clock.sleep(100, gate.signal)
+        return jobs
+      },
+    }
+    const consumer = startConsumer(slow, handler, { clock })
+    await clock.advance(10)
+    expect(queue.size.inFlight).toBe(1)
+    const stopped = consumer[stop]()
+    gate.abort()
+    await stopped
+    await consumer.close()
+  }
+  expect(handled).toEqual([])
+  expect(await queue.take()).toMatchObject([{ value: 1, attempt: 1 }])
+})
+
 test('ends by itself when the queue is closed', async () => {
   const { clock, queue } = await setup()
   const consumer = startConsumer(queue, async () => undefined, { clock })

@@ -84,6 +84,7 @@ export function startConsumer<T>(
       const max = Math.min(batch, free, await rate.allowance(noMore.signal))
       if (noMore.signal.aborted) return
       const jobs = await take(max)
+      if (noMore.signal.aborted) return await giveBack(jobs)
       rate.use(jobs.length)
       for (const job of jobs) begin(job)
     }
@@ -97,6 +98,11 @@ export function startConsumer<T>(
       if (isHoldfastError(error, 'QUEUE_CLOSED') || stop.signal.aborted) return []
       throw error
     }
+  }
+
+  /** Taken while the consumer was being stopped: no handler saw them. */
+  async function giveBack(jobs: readonly Job<T>[]): Promise<void> {
+    await Promise.all(jobs.map((job) => job.release()))
   }
 
   function begin(job: Job<T>): void {
@@ -114,7 +120,7 @@ export function startConsumer<T>(
     } catch (error) {
       counts.failed++
       events.emit('failed', error, job)
-      // Given back by us, not failed by itself.
+      // Given back by us at once; counted, for a handler had it.
       await job.retry(stop.signal.aborted ? { delayMs: 0, error } : { error })
     } finally {
       over.abort()

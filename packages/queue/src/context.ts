@@ -37,6 +37,7 @@ export interface Totals {
   delivered: number
   acknowledged: number
   retried: number
+  released: number
   timedOut: number
   buried: number
   expired: number
@@ -57,6 +58,7 @@ export function createTotals(): Totals {
     delivered: 0,
     acknowledged: 0,
     retried: 0,
+    released: 0,
     timedOut: 0,
     buried: 0,
     expired: 0,

@@ -23,8 +23,8 @@ export interface Delivery<T> {
   expire(now: number): void
   /** Makes every job that is out stale, without touching its message. */
   revokeAll(): void
-  /** Reads the checkpoints of those that may have one on disk. */
-  readCheckpoints(jobs: readonly Job<T>[]): Promise<void>
+  /** Reads the checkpoints of those that may have one; undefined where none may. */
+  readCheckpoints(jobs: readonly Job<T>[]): Promise<void> | undefined
 }
 
 export interface Handout<T> {
@@ -49,7 +49,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
   const { settings, totals, events, operations } = context
   const { clock, codec, maxAttempts, maxInFlight } = settings
   const leases = createTimeHeap<Lease<T>>()
-  const hub: LeaseHub<T> = { ack, retry, extend, bury: buryJob, setCheckpoint }
+  const hub: LeaseHub<T> = { ack, retry, release: giveBack, extend, bury: buryJob, setCheckpoint }
   return {
     deliver,
     expire,
@@ -82,7 +82,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
   }
 
   function nextOf(band: Band, queueTime: number): Message | undefined {
-    return band.ready.shift() ?? band.parked.take(queueTime) ?? band.pages.take()
+    return band.returned.shift() ?? band.ready.shift() ?? band.parked.take(queueTime) ?? band.pages.take()
   }
 
   function isDeliverable(message: Message, queueTime: number): boolean {
@@ -173,6 +173,10 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
     return await settle(job, message.attempts >= maxAttempts ? 'bury' : 'retry', delayMs)
   }
 
+  async function giveBack(job: Lease<T>): Promise<boolean> {
+    return await settle(job, 'release')
+  }
+
   async function buryJob(job: Lease<T>, error: unknown): Promise<boolean> {
     if (job.message.holder === job) noteError(job.message, error)
     return await settle(job, 'bury')
@@ -208,8 +212,13 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
     return true
   }
 
-  async function readCheckpoints(jobs: readonly Job<T>[]): Promise<void> {
-    const asked = (jobs as readonly Lease<T>[]).filter(({ message }) => message.checkpoint === undefined)
+  function readCheckpoints(jobs: readonly Job<T>[]): Promise<void> | undefined {
+    const leased = jobs as readonly Lease<T>[]
+    return leased.some(({ message }) => message.checkpoint !== 'none') ? attachCheckpoints(leased) : undefined
+  }
+
+  async function attachCheckpoints(jobs: readonly Lease<T>[]): Promise<void> {
+    const asked = jobs.filter(({ message }) => message.checkpoint === undefined)
     if (asked.length > 0) {
       const keys = asked.map(({ message }) => checkpointKey(context.queue, message))
       const values = await context.store.read((database) => readEach(database, keys))
@@ -217,7 +226,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
         message.checkpoint ??= values[index] ?? 'none'
       })
     }
-    for (const job of jobs as readonly Lease<T>[]) {
+    for (const job of jobs) {
       const { checkpoint } = job.message
       if (checkpoint !== 'none' && checkpoint !== undefined)
         job.checkpoint = JSON.parse(checkpoint.toString())

@@ -147,7 +147,7 @@ export function createInspection<T>(context: Context<T>, bands: Bands): Inspecti
           id: messageId(record.epoch, record),
           lane,
           payload: record.payload,
-          attempts: Math.max(record.attempts, attempts ?? 0),
+          attempts: attempts ?? record.attempts,
           priority: record.priority,
           group: record.group,
           error: record.error,

@@ -6,6 +6,7 @@ import type { Job, RetryJobOptions } from './types.ts'
 export interface LeaseHub<T> {
   ack(lease: Lease<T>): Promise<boolean>
   retry(lease: Lease<T>, options: RetryJobOptions): Promise<boolean>
+  release(lease: Lease<T>): Promise<boolean>
   extend(lease: Lease<T>, ms: number): Promise<boolean>
   bury(lease: Lease<T>, error: unknown): Promise<boolean>
   setCheckpoint(lease: Lease<T>, data: unknown): Promise<boolean>
@@ -48,6 +49,10 @@ export class Lease<T> implements Job<T>, Timed {
 
   retry(options: RetryJobOptions = {}): Promise<boolean> {
     return this.#hub.retry(this, options)
+  }
+
+  release(): Promise<boolean> {
+    return this.#hub.release(this)
   }
 
   extend(ms: number): Promise<boolean> {

@@ -29,6 +29,8 @@ async function createWorld(seed: number): Promise<{ step(): Promise<void>; finis
   const perhapsFinished = new Set<string>()
   const buried = new Set<string>()
   const firsts = new Map<number, number>()
+  /** The attempt that was given back, which the next delivery must have again. */
+  const released = new Map<string, number>()
   const keys = new Map<string, string>()
   const grouped = new Map<string, string>()
   let disk: MemoryDisk = createMemoryDisk()
@@ -45,6 +47,7 @@ async function createWorld(seed: number): Promise<{ step(): Promise<void>; finis
     ack,
     ack,
     retry,
+    release,
     bury,
     wait,
     reopen,
@@ -101,6 +104,9 @@ async function createWorld(seed: number): Promise<{ step(): Promise<void>; finis
       number,
       number,
     ]
+    const givenBack = released.get(job.id)
+    if (givenBack !== undefined) expect(job.attempt).toBe(givenBack)
+    const isAgain = released.delete(job.id)
     const isReadyLane = job.id.split('-')[1]!.startsWith('1')
     if (group !== undefined) {
       const rivals = [...grouped].filter(([id, other]) => other === group && !isOver(id))
@@ -109,10 +115,18 @@ async function createWorld(seed: number): Promise<{ step(): Promise<void>; finis
         before.map(([id]) => id),
         `before ${job.id}`,
       ).toEqual([])
-    } else if (isReadyLane && job.attempt === 1) {
+    } else if (isReadyLane && job.attempt === 1 && !isAgain) {
+      for (const [id, attempt] of released) if (attempt === 1) expect(isBefore(id, job.id)).toBe(false)
       expect(seq).toBeGreaterThan(firsts.get(lane) ?? -1)
       firsts.set(lane, seq)
     }
+  }
+
+  function isBefore(id: string, other: string): boolean {
+    const [, lane, seq] = id.split('-') as [string, string, string]
+    const [, otherLane, otherSeq] = other.split('-') as [string, string, string]
+    const isFree = accepted.get(id)?.group === undefined
+    return isFree && lane === otherLane && Number.parseInt(seq, 36) < Number.parseInt(otherSeq, 36)
   }
 
   function isOver(id: string): boolean {
@@ -128,6 +142,12 @@ async function createWorld(seed: number): Promise<{ step(): Promise<void>; finis
   async function retry(): Promise<void> {
     const [job] = jobs.splice(pick(jobs.length), 1)
     await job?.retry({ delayMs: pick(2) * pick(2_000), error: new Error('again') })
+  }
+
+  async function release(): Promise<void> {
+    const some = jobs.splice(pick(jobs.length), 1 + pick(20))
+    const results = await Promise.all(some.map((job) => job.release()))
+    for (const [index, job] of some.entries()) if (results[index]) released.set(job.id, job.attempt)
   }
 
   async function bury(): Promise<void> {

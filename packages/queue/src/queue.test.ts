@@ -169,6 +169,122 @@ test('a message that kills its consumer reaches the dead letter, even on an idle
   await expect.poll(() => queue.size.dead).toBe(1)
 })
 
+test('a release counts no attempt and keeps the order, as often as it comes, across restarts and crashes', async () => {
+  const { clock, disk, open } = setup<number>({ maxAttempts: 3 })
+  let queue = await open()
+  await queue.enqueueMany([1, 2, 3, 4])
+  for (let round = 0; round < 10; round++) {
+    const jobs = await queue.take({ max: 3 })
+    expect(jobs.map(({ value, attempt }) => [value, attempt])).toEqual([1, 2, 3].map((value) => [value, 1]))
+    const backwards = round % 2 === 0 ? jobs : [...jobs].reverse()
+    expect(await Promise.all(backwards.map((job) => job.release()))).toEqual([true, true, true])
+    expect(queue.size).toMatchObject({ ready: 4, inFlight: 0 })
+    if (round % 3 !== 2) continue
+    await queue.close()
+    queue = await open()
+  }
+  expect((await queue.peek()).map(({ attempts }) => attempts)).toEqual([0, 0, 0, 0])
+  expect(queue.stats()).toMatchObject({ queue_released_messages_total: { value: 3 } })
+  const crashed = await openMemoryQueue<number>({ clock, disk: await disk.copy(), maxAttempts: 3 })
+  expect(crashed.recovery.unclean).toBe(true)
+  expect((await crashed.take({ max: 9 })).map(({ value, attempt }) => [value, attempt])).toEqual(
+    [1, 2, 3, 4].map((value) => [value, 1]),
+  )
+  expect(await takeAll(queue)).toEqual([1, 2, 3, 4])
+})
+
+test('a release takes back its own attempt only, of delayed and retried messages too', async () => {
+  const { clock, open } = setup({ maxAttempts: 2 })
+  let queue = await open()
+  await queue.enqueue('retried')
+  await (await takeOne(queue)).retry({ delayMs: 10, error: 'once' })
+  await queue.enqueue('delayed', { delayMs: 10 })
+  await clock.advance(10)
+  for (let round = 0; round < 9; round++) {
+    const jobs = await queue.take({ max: 2 })
+    const attempts = Object.fromEntries(jobs.map(({ value, attempt }) => [value, attempt]))
+    expect(attempts).toEqual({ retried: 2, delayed: 1 })
+    await Promise.all(jobs.map((job) => job.release()))
+    const delayed = await queue.peek({ lane: 'delayed' })
+    expect(delayed.map((stored) => stored.attempts).sort()).toEqual([0, 1])
+    await queue.close()
+    queue = await open()
+    await queue.take({ waitMs: 0 }).then((first) => Promise.all(first.map((job) => job.release())))
+  }
+  expect(queue.size.dead).toBe(0)
+})
+
+test('a release keeps the order of its group', async () => {
+  const { open } = setup<string>({ maxAttempts: 2 })
+  let queue = await open()
+  for (const value of ['a1', 'a2', 'b1']) await queue.enqueue(value, { group: value[0]! })
+  for (let round = 0; round < 4; round++) {
+    const jobs = await queue.take({ max: 3 })
+    expect(jobs.map(({ value, attempt }) => [value, attempt])).toEqual([
+      ['a1', 1],
+      ['b1', 1],
+    ])
+    await Promise.all(jobs.map((job) => job.release()))
+    if (round === 2) await queue.close()
+    if (round === 2) queue = await open()
+  }
+  expect(await takeAll(queue)).toEqual(['a1', 'b1', 'a2'])
+})
+
+test('a job that is not ours cannot be released, and what was released at a close is', async () => {
+  const { clock, open } = setup<string>({ visibilityTimeoutMs: 1_000 })
+  const queue = await open()
+  await queue.enqueueMany(['a', 'b'])
+  const stale = await takeOne(queue)
+  await clock.advance(1_000)
+  expect(await stale.release()).toBe(false)
+  const [a, b] = await queue.take({ max: 2 })
+  expect(b).toMatchObject({ value: 'b', attempt: 1 })
+  const releasing = b!.release()
+  const closed = queue.close()
+  expect(await a!.release()).toBe(false)
+  expect(await releasing).toBe(true)
+  await closed
+  expect(await b!.release()).toBe(false)
+  const jobs = await (await open()).take({ max: 2 })
+  expect(jobs.map(({ value, attempt }) => [value, attempt])).toEqual([
+    ['a', 3],
+    ['b', 1],
+  ])
+})
+
+test('a checkpoint outlives the release of the first attempt, and a restart', async () => {
+  const { disk, open } = setup<string>()
+  const queue = await open()
+  await queue.enqueue('page')
+  const job = await takeOne(queue)
+  await job.setCheckpoint({ offset: 10 })
+  await job.release()
+  const again = await takeOne(queue)
+  expect(again).toMatchObject({ attempt: 1, checkpoint: { offset: 10 } })
+  await again.release()
+  await queue.close()
+  const last = await takeOne(await open())
+  expect(last).toMatchObject({ attempt: 1, checkpoint: { offset: 10 } })
+  await last.ack()
+  expect((await disk.level.keys().all()).filter((key) => key[2] === 0x70)).toEqual([])
+})
+
+test('jobs that a close caught on their way to a taker count no attempt', async () => {
+  const { open } = setup({ maxAttempts: 2 })
+  let queue = await open()
+  await queue.enqueue('held')
+  for (let round = 0; round < 5; round++) {
+    await (await takeOne(queue)).release()
+    const parked = round % 2 === 0 ? queue.take() : queue.take({ waitMs: 10 })
+    const taken = parked.catch((error: { code: string }) => error.code)
+    await queue.close()
+    expect(await taken).toBe('QUEUE_CLOSED')
+    queue = await open()
+  }
+  expect(await takeOne(queue)).toMatchObject({ value: 'held', attempt: 1 })
+})
+
 test('requeue and discard pick among the dead', async () => {
   const { open } = setup<string>()
   const queue = await open()

@@ -70,7 +70,11 @@ export async function createQueue<T>({
   const dedupe = createDedupe(context)
   const admission = createAdmission(context)
   const pauses = createTimeHeap<Pause>()
-  const settlements = createSettlements(context, bands, groups, { now: redeliver, later: pause })
+  const settlements = createSettlements(context, bands, groups, {
+    now: redeliver,
+    next: giveBack,
+    later: pause,
+  })
   const room = createRoom({ context, bands, settlements })
   const commits = createCommits({ context, bands, dedupe, admission, settlements, ...room })
   const delivery = createDelivery({
@@ -162,6 +166,10 @@ export async function createQueue<T>({
 
   function redeliver(message: Message): void {
     bands.of(message.priority).ready.push(message)
+  }
+
+  function giveBack(message: Message): void {
+    bands.of(message.priority).returned.add(message)
   }
 
   function pause(message: Message, delayMs: number): void {

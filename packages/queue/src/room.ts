@@ -46,8 +46,8 @@ export function createRoom<T>({ context, bands, settlements }: RoomParts<T>): Ro
     return undefined
   }
 
-  function oldestOf({ ready, pages, parked }: Band): Message | undefined {
-    return ready.shift() ?? pages.take() ?? parked.takeFirst()
+  function oldestOf({ returned, ready, pages, parked }: Band): Message | undefined {
+    return returned.shift() ?? ready.shift() ?? pages.take() ?? parked.takeFirst()
   }
 
   function moveStragglers(): void {
@@ -63,6 +63,7 @@ export function createRoom<T>({ context, bands, settlements }: RoomParts<T>): Ro
       finishAt(band, operations, message)
       band.parked.put(operations, message, place, writtenAt)
       message.home = { kind: 'parked', place, hasAttempts: false }
+      if (message.attempts === 0 && message.checkpoint !== 'none') band.parked.touch(operations, message)
       band.parked.parked(message, true)
     }
   }

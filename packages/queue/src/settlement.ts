@@ -6,10 +6,13 @@ import { encodeRecord } from './format/record.ts'
 import type { Groups } from './state/groups.ts'
 import { type Message, messageId } from './state/message.ts'
 
+/** The end of a message that nobody acknowledged. */
+type End = 'bury' | 'expire' | 'drop'
+
 /** The end of a delivery, or of a message. */
 export interface Settlement {
   readonly message: Message
-  readonly kind: 'ack' | 'retry' | 'bury' | 'expire' | 'drop'
+  readonly kind: 'ack' | 'retry' | 'release' | End
   /** For a retry: milliseconds until it goes out again. */
   readonly delayMs: number
   /** Told once the effect is on disk. */
@@ -27,6 +30,8 @@ export interface Settlements {
 /** Where a message that may go out again, now or later, is given. */
 export interface Redelivery {
   now(message: Message): void
+  /** Before all that went out after it. */
+  next(message: Message): void
   /** After so many milliseconds; only in memory. */
   later(message: Message, delayMs: number): void
 }
@@ -57,6 +62,7 @@ export function createSettlements<T>(
     const writtenAt = Math.floor(context.queueTime())
     for (const { message, kind, delayMs } of batch) {
       if (kind === 'retry') prepareRetry(message, delayMs, writtenAt)
+      else if (kind === 'release') uncount(message)
       else finish(message, kind === 'bury' ? writtenAt : undefined)
     }
     return () => {
@@ -80,6 +86,20 @@ export function createSettlements<T>(
     }
   }
 
+  /** The delivery did not happen. That it may have left a checkpoint is kept. */
+  function uncount(message: Message): void {
+    const { home } = message
+    const band = bands.of(message.priority)
+    message.attempts--
+    if (home.kind === 'parked') band.parked.touch(operations, message)
+    else {
+      const { state } = home.page
+      state.attempts[home.index] = message.attempts
+      if (message.attempts === 0 && message.checkpoint !== 'none') state.released.add(home.index)
+      band.pages.touch(home.page)
+    }
+  }
+
   function finish(message: Message, diedAt: number | undefined): void {
     finishAt(bands.of(message.priority), operations, message)
     if (diedAt !== undefined) {
@@ -95,6 +115,7 @@ export function createSettlements<T>(
 
   function conclude({ message, kind, delayMs, resolve }: Settlement): void {
     if (kind === 'retry') concludeRetry(message, delayMs)
+    else if (kind === 'release') concludeRelease(message)
     else concludeFinish(message, kind)
     resolve?.(true)
   }
@@ -106,7 +127,12 @@ export function createSettlements<T>(
     else bands.of(message.priority).parked.parked(message, false)
   }
 
-  function concludeFinish(message: Message, kind: Exclude<Settlement['kind'], 'retry'>): void {
+  function concludeRelease(message: Message): void {
+    totals.released++
+    redelivery.next(message)
+  }
+
+  function concludeFinish(message: Message, kind: 'ack' | End): void {
     totals.messages--
     totals.admittedMessages--
     totals.bytes -= message.payload.byteLength
@@ -116,7 +142,7 @@ export function createSettlements<T>(
     tell(message, kind)
   }
 
-  function tell(message: Message, kind: Exclude<Settlement['kind'], 'retry'>): void {
+  function tell(message: Message, kind: 'ack' | End): void {
     if (kind === 'ack') return void totals.acknowledged++
     const id = messageId(message.epoch, message)
     if (kind === 'bury') {

@@ -17,6 +17,7 @@ export function queueStats(totals: Totals, size: QueueSize, blocked: number): St
     queue_delivered_messages_total: counter('Deliveries', totals.delivered),
     queue_acknowledged_messages_total: counter('Messages done', totals.acknowledged),
     queue_retried_messages_total: counter('Deliveries that go on to another', totals.retried),
+    queue_released_messages_total: counter('Deliveries given back uncounted', totals.released),
     queue_timed_out_messages_total: counter(
       'Deliveries that outlived their visibility timeout',
       totals.timedOut,

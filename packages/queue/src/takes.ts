@@ -31,6 +31,8 @@ interface Taker<T> {
 export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts<T>): Takes<T> {
   const { clock, visibilityTimeoutMs } = context.settings
   const waiting = new Set<Taker<T>>()
+  /** On their way to their callers: what the end gives back, for nobody saw it. */
+  const underway = new Set<readonly Job<T>[]>()
   let isOver: { error: Error | undefined } | undefined
   return { take, serve, end }
 
@@ -49,7 +51,10 @@ export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts
   async function takeNow(max: number, timeoutMs: number): Promise<Job<T>[]> {
     for (;;) {
       const { jobs, reading } = delivery.deliver(max, timeoutMs)
-      if (jobs.length > 0) context.wake()
+      if (jobs.length > 0) {
+        underway.add(jobs)
+        context.wake()
+      }
       if (jobs.length > 0 || !reading) return jobs
       await reading
       if (isOver) return []
@@ -58,9 +63,15 @@ export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts
 
   async function ready(jobs: Job<T>[]): Promise<Job<T>[]> {
     if (jobs.length === 0) return jobs
-    if (jobs.some(({ attempt }) => attempt > 1)) await delivery.readCheckpoints(jobs)
-    if (mustMark()) await mark()
-    return jobs
+    try {
+      const reading = delivery.readCheckpoints(jobs)
+      if (reading) await reading
+      if (mustMark()) await mark()
+    } finally {
+      underway.delete(jobs)
+    }
+    if (isOver?.error) throw isOver.error
+    return isOver ? [] : jobs
   }
 
   async function wait(
@@ -97,6 +108,7 @@ export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts
       const { jobs, reading } = delivery.deliver(taker.max, taker.visibilityTimeoutMs)
       if (jobs.length === 0) return void reading?.catch(fail)
       waiting.delete(taker)
+      underway.add(jobs)
       taker.resolve(jobs)
     }
   }
@@ -113,6 +125,7 @@ export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts
       else taker.resolve([])
     }
     waiting.clear()
+    for (const jobs of underway) for (const job of jobs) void job.release()
   }
 }
 

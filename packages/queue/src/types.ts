@@ -119,6 +119,12 @@ export interface Job<T> {
   ack(): Promise<boolean>
   /** Failed: delivered again, or put to the dead letter where this was the last attempt. */
   retry(options?: RetryJobOptions): Promise<boolean>
+  /**
+   * Given back untried: delivered again next, in its old order, and this delivery
+   * is not counted as an attempt. For jobs that a stop left in hand; for one that
+   * failed there is `retry`, or it never reaches the dead letter.
+   */
+  release(): Promise<boolean>
   /** The job stays yours for so many milliseconds from now, > 0. Not persisted. */
   extend(ms: number): Promise<boolean>
   /** Hopeless: put to the dead letter at once. */

@@ -139,6 +139,7 @@ test('version 1 stays readable', () => {
   expect(readState(state!, header)).toEqual({
     finished: Uint8Array.of(1, 0),
     attempts: Uint16Array.of(1, 2),
+    released: new Set(),
     errors: new Map([[1, 'no']]),
   })
   const at = { time: 1_800_000_000_123, lane: 0x49, seq: 9 }

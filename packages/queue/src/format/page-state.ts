@@ -9,7 +9,8 @@ import type { PagePlace } from './page.ts'
  *    8  epoch u64 of the page, queue u16, lane u8, firstSeq u48, writtenAt u48
  *   31  finished: a bit per message
  *       dispatched: a bit per message, set once it was handed out
- *       rows for each message with two attempts or more, or a failure's text:
+ *       rows for each message with two attempts or more, or a failure's text,
+ *       or with none though it was handed out:
  *       index u8, attempts u16, length u16, text
  */
 export const stateVersion = 1
@@ -21,6 +22,8 @@ export interface PageState {
   attempts: Uint16Array
   /** The text of the last failure, by index. */
   errors: Map<number, string>
+  /** Those that were handed out and given back without an attempt: they may have a checkpoint. */
+  released: Set<number>
 }
 
 export interface StateStamp extends PagePlace {
@@ -35,8 +38,9 @@ export function encodeState(stamp: StateStamp & { writtenAt: number }, state: Pa
   for (let index = 0; index < stamp.count; index++) {
     const bit = 1 << (index & 7)
     if (state.finished[index]) fixed[headerBytes + (index >> 3)]! |= bit
-    else if (state.attempts[index]! > 1 || state.errors.has(index)) rows.push(encodeRow(state, index))
-    if (state.attempts[index]) fixed[headerBytes + bitmapBytes + (index >> 3)]! |= bit
+    else if (hasRow(state, index)) rows.push(encodeRow(state, index))
+    if (state.attempts[index] || state.released.has(index))
+      fixed[headerBytes + bitmapBytes + (index >> 3)]! |= bit
   }
   fixed[0] = stateVersion
   fixed.writeUInt16BE(stamp.count, 2)
@@ -67,6 +71,7 @@ export function readState(bytes: Buffer, stamp: StateStamp): PageState | undefin
     const index = bytes[at]!
     const length = bytes.readUInt16BE(at + 3)
     state.attempts[index] = bytes.readUInt16BE(at + 1)
+    if (state.attempts[index] === 0) state.released.add(index)
     if (length > 0) state.errors.set(index, bytes.toString('utf8', at + 5, at + 5 + length))
     at += 5 + length
   }
@@ -79,13 +84,22 @@ export function stateWrittenAt(bytes: Buffer): number {
 }
 
 export function createState(count: number): PageState {
-  return { finished: new Uint8Array(count), attempts: new Uint16Array(count), errors: new Map() }
+  return {
+    finished: new Uint8Array(count),
+    attempts: new Uint16Array(count),
+    errors: new Map(),
+    released: new Set(),
+  }
 }
 
 /** Cuts a failure's text to what is kept of it. */
 export function errorText(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return text.length > maxErrorBytes / 4 ? `${text.slice(0, maxErrorBytes / 4 - 1)}…` : text
+}
+
+function hasRow(state: PageState, index: number): boolean {
+  return state.attempts[index]! > 1 || state.errors.has(index) || state.released.has(index)
 }
 
 function encodeRow(state: PageState, index: number): Buffer {

@@ -193,7 +193,7 @@ export function createPageLane(start: LaneStart): PageLane {
       group: entry.group,
       attempts: state.attempts[index]!,
       error: state.errors.get(index),
-      checkpoint: state.attempts[index] ? undefined : 'none',
+      checkpoint: state.attempts[index] || state.released.has(index) ? undefined : 'none',
       home: { kind: 'page', page, index },
       holder: undefined,
     }
@@ -205,6 +205,7 @@ export function createPageLane(start: LaneStart): PageLane {
     if (page.state.finished[index]) return
     page.state.finished[index] = 1
     page.state.errors.delete(index)
+    page.state.released.delete(index)
     page.messages[index] = undefined
     page.live--
     dirty.add(page)

@@ -40,7 +40,7 @@ export interface ParkedLane {
   put(operations: Operation[], message: Message, place: ParkedPlace, writtenAt: number): void
   /** It is stored here now. `inHand`: and out there with someone, not to be handed out from here. */
   parked(message: Message, inHand: boolean): void
-  /** What counts one more delivery. */
+  /** What keeps its attempts, which changed. */
   touch(operations: Operation[], message: Message): void
   /** What deletes it. */
   finish(operations: Operation[], message: Message): void
@@ -153,9 +153,9 @@ export function createParkedLane({ queue, priority, onDamage, ...start }: Parked
       payload: record.payload,
       expiresAt: record.expiresAt,
       group: record.group,
-      attempts: Math.max(record.attempts, attempts ?? 0),
+      attempts: attempts ?? record.attempts,
       error: record.error,
-      checkpoint: record.attempts || attempts ? undefined : 'none',
+      checkpoint: record.attempts || attempts !== undefined ? undefined : 'none',
       home: { kind: 'parked', place, hasAttempts: attempts !== undefined },
       holder: undefined,
     }
