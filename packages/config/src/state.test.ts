@@ -44,6 +44,17 @@ const steps = fc.array(
   { minLength: 3, maxLength: 25 },
 )
 
+/** 5 is refused while 7 is on probation; the rollback from 7 must not make 5 worth another try. */
+const refusedBeforeRollback: Step[] = [
+  { kind: 'set', limit: 7 },
+  { kind: 'die' },
+  { kind: 'set', limit: 5 },
+  { kind: 'wait', ms: 0 },
+  { kind: 'wait', ms: 30_000 },
+  { kind: 'set', limit: 5 },
+  { kind: 'wait', ms: 600 },
+]
+
 /** One host: its disk outlives its processes, and one of those runs at a time. */
 class Host {
   readonly clock = createFakeClock()
@@ -159,6 +170,6 @@ test('whatever is set, fails, dies or restarts: what runs is valid, whole, and e
       expect(live(host.story)).toBe(0)
       expect(host.clock.sleepers).toBe(0)
     }),
-    { numRuns: runs },
+    { numRuns: runs, examples: [[refusedBeforeRollback]] },
   )
 }, 300_000)

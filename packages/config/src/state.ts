@@ -69,7 +69,9 @@ export function reduce(state: State, fact: Fact): State {
   switch (fact.kind) {
     case 'applied': {
       const first = firstState(fact)
-      return { ...first, running: { ...first.running, revision: running.revision + 1 } }
+      // The last-known-good is not what the sources say: what was refused of them still is.
+      const refused = fact.origin === 'lkg' && state.refused ? { refused: state.refused } : {}
+      return { ...first, ...refused, running: { ...first.running, revision: running.revision + 1 } }
     }
     case 'rejected': {
       const attempt: AttemptStatus = { ...attemptOf(fact), state: 'rejected' }
@@ -78,7 +80,8 @@ export function reduce(state: State, fact: Fact): State {
     }
     case 'rolled-back': {
       const attempt: AttemptStatus = { ...attemptOf(fact), state: 'rolled-back' }
-      return { ...state, attempt, refused: attempt }
+      // Where the sources have gone on to something that was refused too, that is what they still say.
+      return { ...state, attempt, refused: state.refused ?? attempt }
     }
     case 'pending': {
       const { refused: _, ...rest } = state
