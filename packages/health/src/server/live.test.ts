@@ -13,7 +13,12 @@ let server: HealthServer
 beforeEach(async () => {
   clock = createFakeClock()
   const run = (): Promise<void> => Promise.reject(new Error('hunter2'))
-  health = startHealth({ clock, eventLoop: false, checks: [{ name: 'db', failAfter: 1, run }] })
+  health = startHealth({
+    clock,
+    eventLoop: false,
+    random: () => 0.9,
+    checks: [{ name: 'db', failAfter: 1, run }],
+  })
   server = await startHealthServer({ health, port: 0, clock })
 })
 
