@@ -2,7 +2,10 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** What happens to bytes: passed; delayed by `ms`; swallowed in one or both ways while the socket stays open. */
+/**
+ * What happens to bytes: passed; delayed by `ms`; held in one or both ways while the socket stays
+ * open. Lifted, it passes them late and in order, as TCP does: a stream with a hole is no network's fault.
+ */
 export type Fault =
   | { kind: 'none' }
   | { kind: 'delay'; ms: number }
@@ -13,7 +16,7 @@ export type Fault =
 export interface FaultProxy extends AsyncDisposable {
   /** `http://127.0.0.1:port`; the scheme is that of the target. */
   readonly endpoint: string
-  /** Holds for connections there are and to come, from now on. Swallowed bytes do not come back. */
+  /** Holds for connections there are and to come, from now on. */
   fault(fault: Fault): void
   /** Swallows, for good, whatever comes on the connections there are, both ways. New ones are served. */
   freeze(): void
@@ -35,6 +38,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const sockets = new Set<Socket>()
   let fault: Fault = { kind: 'none' }
   const frozen = new WeakSet<Socket>()
+  const held = new Set<() => void>()
   let refusing = false
   let answerBudget = Number.POSITIVE_INFINITY
   const server = createServer((client) => {
@@ -48,6 +52,8 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     endpoint: `${protocol}//127.0.0.1:${(server.address() as AddressInfo).port}`,
     fault: (next) => {
       fault = next
+      for (const look of held) look()
+      held.clear()
     },
     freeze: () => sockets.forEach((socket) => void frozen.add(socket)),
     cut,
@@ -72,9 +78,11 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     sockets.add(from)
     let passed: Promise<void> = Promise.resolve()
     from.on('data', (bytes) => {
-      if (frozen.has(from) || fault.kind === 'black-hole' || fault.kind === dropped) return
       const due = Date.now() + (fault.kind === 'delay' ? fault.ms : 0)
-      passed = passed.then(() => until(due)).then(() => pass(bytes))
+      passed = passed
+        .then(() => until(due))
+        .then(whileHeld)
+        .then(() => pass(bytes))
     })
     from.on('error', () => to.destroy()) // A reset on one side is one on the other.
     from.on('close', () => {
@@ -82,7 +90,13 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       to.destroy()
     })
 
+    async function whileHeld(): Promise<void> {
+      while (fault.kind === 'black-hole' || fault.kind === dropped)
+        await new Promise<void>((resolve) => held.add(resolve))
+    }
+
     function pass(bytes: Buffer): void {
+      if (frozen.has(from)) return
       if (dropped === 'drop-answers') answerBudget -= bytes.length
       if (!to.destroyed) to.write(bytes)
       if (answerBudget <= 0) cut()
