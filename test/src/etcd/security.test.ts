@@ -83,7 +83,11 @@ describeEtcd('certificates', () => {
     let etcd: Etcd
     const file = (name: string): string => join(folder, name)
     const open = (tls: EtcdStoreOptions['tls'] = {}, endpoint = etcd.endpoint): Promise<EtcdStore> =>
-      openEtcdStore({ endpoints: [endpoint], requestTimeoutMs: 3_000, tls: { caFile: authority.ca, ...tls } })
+      openEtcdStore({
+        endpoints: [endpoint],
+        requestTimeoutMs: 3_000,
+        tls: { caFile: authority.ca, serverName: 'localhost', ...tls },
+      })
 
     beforeAll(async () => {
       folder = await mkdtemp(join(tmpdir(), 'holdfast-tls-'))
@@ -149,7 +153,7 @@ describeEtcd('certificates', () => {
       await using store = await openEtcdStore({
         endpoints: asking.endpoints,
         namespace: 'app/',
-        tls: { caFile: authority.ca, ...known },
+        tls: { caFile: authority.ca, serverName: 'localhost', ...known },
       })
       await store.transact({ then: [put('a')] })
       expect((await store.range({ prefix: '' })).count).toBe(1)
