@@ -19,7 +19,7 @@ export interface Figure {
   readonly skipped: string | null
 }
 
-/** Measures one row: ours and the peer in turn, one round of each uncounted, the order swapped every round. */
+/** Measures one row: ours and the peer in turn, the order swapped every round; unless it is quick, one round of each first that is not counted. */
 export async function measureRow(
   row: Row,
   { folder, quick }: { folder: string; quick: boolean },

@@ -8,10 +8,11 @@ const record = (id: string, observation: string): string =>
 
 test('counts what comes again, what comes under a used id, and what comes twice under two ids', async () => {
   await using collector = await startCollector()
-  const lines = [record('a', '1'), record('a', '1'), record('a', '2'), record('b', '1')]
+  const altered = record('b', '1').replace('"body":""', '"body":"other"')
+  const lines = [record('a', '1'), record('a', '1'), record('a', '2'), record('b', '1'), altered]
   const headers = { 'content-encoding': 'gzip' }
   await fetch(`${collector.url}/records`, { method: 'POST', headers, body: gzipSync(lines.join('\n')) })
-  expect(collector.received()).toMatchObject({ redelivered: 1, clashes: 1, duplicates: 1 })
+  expect(collector.received()).toMatchObject({ redelivered: 1, clashes: 2, duplicates: 1 })
   expect(collector.received().records.size).toBe(2)
 })
 

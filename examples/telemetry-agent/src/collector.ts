@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import type { Beat, TelemetryRecord } from './record.ts'
 
@@ -71,7 +72,7 @@ export async function startCollector(): Promise<Collector> {
 
   function keep({ id, value }: { id: string; value: TelemetryRecord }): void {
     const known = records.get(id)
-    if (known) counts[known.observation === value.observation ? 'redelivered' : 'clashes'] += 1
+    if (known) counts[isDeepStrictEqual(known, value) ? 'redelivered' : 'clashes'] += 1
     else {
       if (observations.has(value.observation)) counts.duplicates += 1
       observations.add(value.observation)

@@ -47,6 +47,13 @@ test('goes on where it stopped, and repeats under the same keys what was not acc
   expect(accepted[2]?.[1]).toBe(refused[0])
 })
 
+test('a line that is longer than one reading comes in pieces, and does not hold up the next', async () => {
+  await writeFile(path, `${'x'.repeat((1 << 20) + 10)}\nnext\n`)
+  await using _ = await tail()
+  await until(() => accepted.length === 3, 'two pieces and a line')
+  expect(lines().map((line) => line.length)).toEqual([1 << 20, 10, 4])
+})
+
 test('reads a replaced and a cut file from the start, under other keys where the file is another', async () => {
   await writeFile(path, 'old\n')
   await using _ = await tail()

@@ -27,7 +27,8 @@ interface Position {
  * The position moves on only after `accept` has resolved for all lines before it. A crash
  * between the two repeats those lines under the same keys, so a queue that
  * deduplicates by key takes each of them once. A file that was replaced or cut
- * is read from its start.
+ * is read from its start; what was written to the old one since the last look is
+ * not. A line longer than 1 MiB is handed on in pieces of that length.
  */
 export async function startLogTail(options: LogTailOptions): Promise<Running> {
   const { path, positionFile, accept, paused = () => false, pollMs = 100, clock = systemClock } = options
@@ -78,6 +79,8 @@ async function readLines(
       lines.push({ text: buffer.toString('utf8', start, end), at: start })
       start = end + 1
     }
+    if (start === 0 && bytesRead === most)
+      return { lines: [{ text: buffer.toString('utf8'), at: 0 }], length: most }
     return { lines, length: start }
   } finally {
     await file.close()

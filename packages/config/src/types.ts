@@ -35,7 +35,7 @@ export interface Config<T> extends Running {
   /** What each layer says about a path such as `upstream.url`, and which of them won. Secrets are redacted. */
   explain(path: string | readonly string[]): Explanation
   /**
-   * Keeps something running that is made from the config: a client, a pool, a rule set.
+   * Has a client, a pool or a rule set follow the config it was made from.
    *
    * Resolves when it is open on the current value; `CONFIG_OPEN_FAILED` when that fails. From
    * then on, whenever what it selects has changed, the new one is opened beside the old; if any

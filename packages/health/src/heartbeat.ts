@@ -48,11 +48,12 @@ export interface Heartbeat extends Running {
 }
 
 /**
- * Sends a beat, pauses, sends the next, until closed.
+ * Tells again and again that this process lives, `intervalMs` apart, until closed.
  *
- * Beats never overlap, unless `send` ignores its signal: a slow one delays the
- * next. A failed beat emits `missed` and is not retried; the next beat is the
- * retry. Closing aborts the beat in flight; no event follows.
+ * One `send` is under way at a time, unless it ignores its signal; while it
+ * lasts, the pause before its successor has not begun. What fails is told by
+ * `missed` and not repeated: another follows anyway. After `close()`, which
+ * aborts the `send` under way, no event comes.
  */
 export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { intervalMs = 5_000, clock = systemClock } = options

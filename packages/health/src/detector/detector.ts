@@ -23,7 +23,7 @@ export interface DetectorOptions {
   readonly clock?: Pick<Clock, 'now'>
 }
 
-/** What an observer makes of a peer's silence. It is advice: only a lease's expiry transfers ownership. */
+/** What an observer makes of a peer's silence. Never act on it as on a fact: who owns what is for leases to say. */
 export interface Verdict {
   readonly id: string
   readonly state: 'alive' | 'suspect' | 'dead'
