@@ -1,12 +1,12 @@
 import type { Clock } from '@holdfast/core'
-import { type ChunkIndex, createChunkIndex } from './chunk-index.ts'
-import { type ChunkReader, createChunkReader } from './chunk-reader.ts'
-import type { Cut } from './chunker.ts'
-import type { Keys } from './keys.ts'
-import { type Format, parseRef, type Ref } from './layout.ts'
-import type { Manifest } from './manifest.ts'
+import { type ChunkIndex, createChunkIndex } from './chunks/chunk-index.ts'
+import { type ChunkReader, createChunkReader } from './chunks/chunk-reader.ts'
+import type { Cut } from './chunks/chunker.ts'
+import { type Format, parseRef, type Ref } from './format/layout.ts'
+import type { Manifest } from './format/manifest.ts'
+import type { Keys } from './keys/keys.ts'
 import type { Objects } from './objects.ts'
-import type { BlobStore } from './store.ts'
+import type { BlobStore } from './store/store.ts'
 
 /** What every operation of one open repository works with. */
 export interface Context {

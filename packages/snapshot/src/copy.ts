@@ -1,15 +1,23 @@
+import { checkFresh } from './backup/publish.ts'
 import type { Context } from './context.ts'
 import { snapshotError } from './errors.ts'
-import { slotPrefix } from './key-slots.ts'
-import { sha256 } from './keys.ts'
+import {
+  blobKey,
+  decodeFormat,
+  encodeFormat,
+  formatKey,
+  layoutKey,
+  ociLayout,
+  refKey,
+} from './format/layout.ts'
+import { type Descriptor, digestOf, mediaTypes } from './format/manifest.ts'
+import { slotPrefix } from './keys/key-slots.ts'
+import { sha256 } from './keys/keys.ts'
 import { createLanes } from './lanes.ts'
-import { blobKey, decodeFormat, encodeFormat, formatKey, layoutKey, ociLayout, refKey } from './layout.ts'
-import { type Descriptor, digestOf, mediaTypes } from './manifest.ts'
 import { corrupt, missing } from './objects.ts'
 import { createMeter } from './progress.ts'
-import { checkFresh } from './publish.ts'
 import type { OperationOptions } from './snapshot.ts'
-import type { BlobStore } from './store.ts'
+import type { BlobStore } from './store/store.ts'
 
 export interface CopyResult {
   /** Objects that the other store lacked, and their bytes. */

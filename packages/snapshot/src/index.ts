@@ -1,15 +1,8 @@
-export type { BackupOptions, BackupResult } from './backup.ts'
-export { type BracketOptions, bracket } from './bracket.ts'
-export type { CollectOptions, CollectResult } from './collect.ts'
+export type { BackupOptions, BackupResult } from './backup/backup.ts'
 export type { CopyResult } from './copy.ts'
-export { directory } from './directory.ts'
 export { type SnapshotErrorCode, snapshotError } from './errors.ts'
-export { folderStore } from './folder-store.ts'
-export type { ForgetOptions, ForgetResult, ForgottenSnapshot } from './forget.ts'
-export type { KeyProvider, RepositoryKey } from './key-slots.ts'
-export { levelDb } from './level-db.ts'
-export { memoryStore } from './memory-store.ts'
-export { type OciStoreOptions, ociStore } from './oci-store.ts'
+export type { Attributes } from './format/tree.ts'
+export type { KeyProvider, RepositoryKey } from './keys/key-slots.ts'
 export {
   type ListOptions,
   openRepository,
@@ -17,10 +10,15 @@ export {
   type RepositoryOptions,
   type SnapshotRef,
 } from './repository.ts'
-export type { RestoreOptions, RestoreResult } from './restore.ts'
-export type { RetentionPolicy } from './retention.ts'
+export type { RestoreOptions, RestoreResult } from './restore/restore.ts'
+export type { CollectOptions, CollectResult } from './retention/collect.ts'
+export type { ForgetOptions, ForgetResult, ForgottenSnapshot } from './retention/forget.ts'
+export type { RetentionPolicy } from './retention/retention.ts'
 export { type Schedule, type ScheduleEvents, type ScheduleOptions, startSchedule } from './schedule.ts'
 export type { OperationOptions, Progress, Snapshot } from './snapshot.ts'
+export { type BracketOptions, bracket } from './source/bracket.ts'
+export { directory } from './source/directory.ts'
+export { levelDb } from './source/level-db.ts'
 export type {
   FileAttributes,
   OpenSource,
@@ -29,8 +27,10 @@ export type {
   SourceFile,
   SourceFolder,
   SourceOptions,
-} from './source.ts'
-export type { BlobStore, ListedObject, ObjectStat, ReadOptions, WriteOptions } from './store.ts'
-export { type StreamOptions, stream } from './stream.ts'
-export type { Attributes } from './tree.ts'
-export type { Problem, VerifyLevel, VerifyOptions, VerifyReport } from './verify.ts'
+} from './source/source.ts'
+export { type StreamOptions, stream } from './source/stream.ts'
+export { folderStore } from './store/folder-store.ts'
+export { memoryStore } from './store/memory-store.ts'
+export { type OciStoreOptions, ociStore } from './store/oci-store.ts'
+export type { BlobStore, ListedObject, ObjectStat, ReadOptions, WriteOptions } from './store/store.ts'
+export type { Problem, VerifyLevel, VerifyOptions, VerifyReport } from './verify/verify.ts'

@@ -1,9 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { snapshotError } from './errors.ts'
-import { decodeIndex, type PackListing } from './index-blob.ts'
-import type { Keys } from './keys.ts'
-import { sha256 } from './keys.ts'
-import { blobKey } from './layout.ts'
+import { decodeIndex, type PackListing } from './format/index-blob.ts'
+import { blobKey } from './format/layout.ts'
 import {
   type Descriptor,
   decodeConfig,
@@ -11,9 +9,11 @@ import {
   digestOf,
   type Manifest,
   type SnapshotRecord,
-} from './manifest.ts'
+} from './format/manifest.ts'
+import type { Keys } from './keys/keys.ts'
+import { sha256 } from './keys/keys.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { BlobStore } from './store.ts'
+import type { BlobStore } from './store/store.ts'
 
 /** Reads a repository's whole blobs, each checked against its digest, small ones kept in memory. */
 export interface Objects {

@@ -8,22 +8,11 @@ import {
   type Stats,
   systemClock,
 } from '@holdfast/core'
-import { type BackupOptions, type BackupResult, backup } from './backup.ts'
-import { createCut, defaultSizes } from './chunker.ts'
-import { type CollectOptions, type CollectResult, collect } from './collect.ts'
+import { type BackupOptions, type BackupResult, backup } from './backup/backup.ts'
+import { createCut, defaultSizes } from './chunks/chunker.ts'
 import { type Context, listRefs } from './context.ts'
 import { type CopyResult, copyTo } from './copy.ts'
 import { snapshotError } from './errors.ts'
-import { type ForgetOptions, type ForgetResult, forget } from './forget.ts'
-import {
-  checkRepositoryKey,
-  createMaster,
-  type RepositoryKey,
-  readMaster,
-  slotPrefix,
-  writeSlot,
-} from './key-slots.ts'
-import { createKeys, keyCheck, plainKeys } from './keys.ts'
 import {
   checkName,
   decodeFormat,
@@ -33,13 +22,24 @@ import {
   formatVersion,
   layoutKey,
   ociLayout,
-} from './layout.ts'
+} from './format/layout.ts'
+import {
+  checkRepositoryKey,
+  createMaster,
+  type RepositoryKey,
+  readMaster,
+  slotPrefix,
+  writeSlot,
+} from './keys/key-slots.ts'
+import { createKeys, keyCheck, plainKeys } from './keys/keys.ts'
 import { createObjects, snapshotOf } from './objects.ts'
-import { type RestoreOptions, type RestoreResult, restore } from './restore.ts'
+import { type RestoreOptions, type RestoreResult, restore } from './restore/restore.ts'
+import { type CollectOptions, type CollectResult, collect } from './retention/collect.ts'
+import { type ForgetOptions, type ForgetResult, forget } from './retention/forget.ts'
 import type { OperationOptions, Snapshot } from './snapshot.ts'
-import type { Source } from './source.ts'
-import { type BlobStore, blobStoreMethods } from './store.ts'
-import { type VerifyOptions, type VerifyReport, verify } from './verify.ts'
+import type { Source } from './source/source.ts'
+import { type BlobStore, blobStoreMethods } from './store/store.ts'
+import { type VerifyOptions, type VerifyReport, verify } from './verify/verify.ts'
 
 export interface RepositoryOptions {
   /** Whether to make a repository where there is none; else that is REPOSITORY_NOT_FOUND. @default true */

@@ -1,7 +1,7 @@
-import type { ChunkReader } from './chunk-reader.ts'
+import type { ChunkReader } from './chunks/chunk-reader.ts'
 import { maxTreeBytes } from './context.ts'
 import { atPath, snapshotError } from './errors.ts'
-import { decodeTree, type FolderEntry, type TreeEntry } from './tree.ts'
+import { decodeTree, type FolderEntry, type TreeEntry } from './format/tree.ts'
 
 /** An entry of a snapshot, with its path from the snapshot's root. */
 export interface FoundEntry {

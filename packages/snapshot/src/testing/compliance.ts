@@ -1,4 +1,4 @@
-import type { BlobStore } from '../store.ts'
+import type { BlobStore } from '../store/store.ts'
 
 /** The test runner's own functions, such as vitest's: this package needs none itself. */
 export interface SuiteRunner {

@@ -1,0 +1,61 @@
+import { promisify } from 'node:util'
+import { brotliCompress, brotliDecompress, constants } from 'node:zlib'
+import { snapshotError } from '../errors.ts'
+
+/** How a chunk's bytes are stored; the id stands with each chunk. 2 is kept for zstd. */
+export const codecs = { stored: 0, brotli: 1 } as const
+
+const compressAsync = promisify(brotliCompress)
+const decompressAsync = promisify(brotliDecompress)
+const sampleBytes = 8_192
+
+export interface Compressed {
+  readonly codec: number
+  readonly bytes: Uint8Array
+}
+
+/** Compresses a chunk with brotli's quality 1, or leaves it as it is where that gains less than 3 %. Works off the main thread. */
+export async function compress(bytes: Uint8Array): Promise<Compressed> {
+  const stored = { codec: codecs.stored, bytes }
+  if (bytes.length < 64 || !(await looksCompressible(bytes))) return stored
+  const smaller = await brotli(bytes)
+  return smaller.length < bytes.length * 0.97 ? { codec: codecs.brotli, bytes: smaller } : stored
+}
+
+/** Undoes `compress`. A result of any other length than `length` is refused before it fills the memory. */
+export async function decompress(codec: number, bytes: Uint8Array, length: number): Promise<Uint8Array> {
+  if (codec === codecs.stored) return bytes
+  if (codec !== codecs.brotli)
+    throw snapshotError(
+      'REPOSITORY_UNSUPPORTED',
+      `a chunk is compressed with codec ${codec}: use a later version`,
+      {
+        fields: { codec },
+      },
+    )
+  // A buffer that takes all at once, and a little more, so that the end is seen in the same step.
+  return decompressAsync(bytes, {
+    maxOutputLength: Math.max(1, length),
+    chunkSize: Math.max(64, length + 64),
+  })
+}
+
+/** Tries a piece from the middle of a large chunk, so that the incompressible costs little. */
+async function looksCompressible(bytes: Uint8Array): Promise<boolean> {
+  if (bytes.length < 8 * sampleBytes) return true
+  const middle = (bytes.length >>> 1) - (sampleBytes >>> 1)
+  const ends = [bytes.subarray(0, sampleBytes), bytes.subarray(middle, middle + sampleBytes)]
+  const sample = Buffer.concat(ends)
+  return (await brotli(sample)).length < sample.length * 0.97
+}
+
+function brotli(bytes: Uint8Array): Promise<Buffer> {
+  return compressAsync(bytes, {
+    chunkSize: Math.max(1_024, bytes.length >> 1),
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: 1,
+      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+      [constants.BROTLI_PARAM_LGWIN]: Math.min(22, Math.max(10, Math.ceil(Math.log2(bytes.length + 16)))),
+    },
+  })
+}

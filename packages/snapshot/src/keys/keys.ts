@@ -1,0 +1,90 @@
+import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from 'node:crypto'
+import { snapshotError } from '../errors.ts'
+
+/** What a repository derives from its master key, or does without one. */
+export interface Keys {
+  readonly encrypted: boolean
+  /** Keys the chunker's gear table. */
+  readonly chunkerKey: Uint8Array | undefined
+  /** A chunk's id: SHA-256 of its content, or HMAC-SHA-256 where there is a key. 64 hexadecimal digits. */
+  chunkId(content: Uint8Array): string
+  /** The cipher of one pack, of its own key by HKDF from the master and the pack's salt. */
+  packCipher(salt: Uint8Array): PackCipher
+  /** Tells who had the key apart from who had not; undefined without a key. */
+  seal(record: string): string | undefined
+}
+
+export interface PackCipher {
+  /** `ordinal` is the chunk's place in its pack, from 0, never used twice: it is the nonce. */
+  encrypt(ordinal: number, label: Uint8Array, bytes: Uint8Array): readonly Uint8Array[]
+  /** Throws OBJECT_CORRUPT where the bytes, the label or the key are not the ones that were used. */
+  decrypt(ordinal: number, label: Uint8Array, bytes: Uint8Array): Uint8Array
+}
+
+/** What each encrypted chunk grows by, in bytes. */
+export const tagBytes = 16
+
+export function sha256(...parts: readonly Uint8Array[]): string {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest('hex')
+}
+
+const plainCipher: PackCipher = {
+  encrypt: (_ordinal, _label, bytes) => [bytes],
+  decrypt: (_ordinal, _label, bytes) => bytes,
+}
+
+export const plainKeys: Keys = {
+  encrypted: false,
+  chunkerKey: undefined,
+  chunkId: (content) => sha256(content),
+  packCipher: () => plainCipher,
+  seal: () => undefined,
+}
+
+/** Tells one master key from another, and nothing else of it. */
+export function keyCheck(master: Uint8Array): string {
+  return Buffer.from(derive(master, 'holdfast key check')).toString('hex')
+}
+
+export function createKeys(master: Uint8Array): Keys {
+  const idKey = derive(master, 'holdfast chunk id')
+  const sealKey = derive(master, 'holdfast record')
+  return {
+    encrypted: true,
+    chunkerKey: derive(master, 'holdfast chunker'),
+    chunkId: (content) => createHmac('sha256', idKey).update(content).digest('hex'),
+    packCipher: (salt) => createPackCipher(derive(master, 'holdfast pack', salt)),
+    seal: (record) => createHmac('sha256', sealKey).update(record).digest('hex'),
+  }
+}
+
+function createPackCipher(key: Uint8Array): PackCipher {
+  return {
+    encrypt(ordinal, label, bytes) {
+      const cipher = createCipheriv('aes-256-gcm', key, nonceOf(ordinal)).setAAD(label)
+      return [cipher.update(bytes), cipher.final(), cipher.getAuthTag()]
+    },
+    decrypt(ordinal, label, bytes) {
+      const end = bytes.length - tagBytes
+      try {
+        const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(ordinal), { authTagLength: tagBytes })
+        decipher.setAAD(label).setAuthTag(bytes.subarray(end))
+        return Buffer.concat([decipher.update(bytes.subarray(0, end)), decipher.final()])
+      } catch (cause) {
+        throw snapshotError('OBJECT_CORRUPT', 'a chunk fails its authentication', { cause })
+      }
+    },
+  }
+}
+
+function derive(master: Uint8Array, info: string, salt: Uint8Array = new Uint8Array()): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', master, salt, info, 32))
+}
+
+function nonceOf(ordinal: number): Uint8Array {
+  const nonce = Buffer.alloc(12)
+  nonce.writeUInt32BE(ordinal, 8)
+  return nonce
+}

@@ -1,0 +1,216 @@
+import { type FileHandle, open, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '@holdfast/core'
+import { snapshotError, systemCode } from '../../errors.ts'
+import { unreadable } from '../directory.ts'
+import { type LogRecords, readLog } from './log.ts'
+import { replayEdits, type Version } from './version.ts'
+
+/** One file of a checkpoint: held open, so that LevelDB may delete it meanwhile, and read up to `size` only. */
+export interface HeldFile {
+  readonly name: string
+  readonly size: number
+  readonly handle: FileHandle
+}
+
+export interface Checkpoint {
+  /** Tables and logs. */
+  readonly held: readonly HeldFile[]
+  /** The MANIFEST's complete records, and the CURRENT that points to it. */
+  readonly written: readonly { readonly name: string; readonly bytes: Uint8Array }[]
+  close(): Promise<void>
+}
+
+export interface CheckpointOptions {
+  clock: Clock
+  signal?: AbortSignal | undefined
+  /** How often to try while the database keeps changing its MANIFEST. @default 200 */
+  attempts?: number
+}
+
+const retryMs = 5
+/** What looks damaged for so many attempts is not a write in progress. */
+const damagedAttempts = 20
+
+/**
+ * Fixes the state of a LevelDB that may be open and written to, in this or another process.
+ *
+ * Live tables never change and logs only grow, so the state is: a MANIFEST's
+ * records, the tables they name, and the logs from their log number on, each up to
+ * the length it had. It is of one moment if the MANIFEST did not change in between,
+ * since LevelDB deletes no table or log without recording it there first; else the
+ * files are looked for again, those that are still wanted being kept open.
+ *
+ * Files are opened for reading only. LOCK is never touched: closing it would drop
+ * the lock of a database in this process. Nothing is linked: a hard link that is
+ * opened as a database writes into the live one.
+ */
+export async function openCheckpoint(path: string, options: CheckpointOptions): Promise<Checkpoint> {
+  const { clock, signal, attempts = 200 } = options
+  const tables = new Map<string, FileHandle>()
+  let from = ''
+  try {
+    for (let attempt = 1; attempt <= attempts; attempt += 1) {
+      signal?.throwIfAborted()
+      const seen = await readManifest(path, attempt >= Math.min(attempts, damagedAttempts))
+      if (seen) {
+        // Only a recovery, which begins a new MANIFEST, gives a number a second time.
+        if (seen.name !== from) await closeAll(tables)
+        from = seen.name
+        const found = await tryOnce(path, seen, tables)
+        if (found) return found
+      }
+      await clock.sleep(retryMs, signal)
+    }
+    throw snapshotError(
+      'SOURCE_UNSTABLE',
+      `the LevelDB ${path} changed its MANIFEST during each of ${attempts} attempts: try again when it is less busy`,
+      { fields: { source: path, attempts } },
+    )
+  } catch (error) {
+    await closeAll(tables)
+    throw error
+  }
+}
+
+interface SeenManifest {
+  readonly name: string
+  readonly bytes: Uint8Array
+  readonly log: LogRecords
+  readonly version: Version
+}
+
+/** Reads CURRENT and what it names; undefined where that was replaced or is being written to. */
+async function readManifest(path: string, last: boolean): Promise<SeenManifest | undefined> {
+  const current = await readFile(join(path, 'CURRENT'), 'latin1').catch((cause: unknown) => {
+    const missing = systemCode(cause) === 'ENOENT'
+    throw unreadable(
+      `the LevelDB ${path}`,
+      missing ? new Error('it has no CURRENT, so it is no LevelDB') : cause,
+    )
+  })
+  const name = current.trimEnd()
+  if (!/^MANIFEST-\d+$/.test(name))
+    throw unreadable(`the LevelDB ${path}`, `its CURRENT says ${JSON.stringify(current)}`)
+  const bytes = await ifThere(readFile(join(path, name)))
+  if (!bytes) {
+    if (last) throw unreadable(`the LevelDB ${path}`, `its CURRENT names ${name}, which does not exist`)
+    return undefined
+  }
+  const log = readLog(bytes)
+  // A torn end is a write in progress, or what a crash left: LevelDB itself reads up to there.
+  if (log.end === 'damaged' && !last) return undefined
+  if (log.end === 'damaged')
+    throw unreadable(`the LevelDB ${path}`, `${name} is damaged at byte ${log.validBytes}`)
+  return { name, bytes, log, version: replay(path, name, log) }
+}
+
+function replay(path: string, name: string, log: LogRecords): Version {
+  try {
+    return replayEdits(log.records)
+  } catch (cause) {
+    throw unreadable(`the LevelDB ${path}`, new Error(`${name} makes no sense: ${String(cause)}`, { cause }))
+  }
+}
+
+async function tryOnce(
+  path: string,
+  seen: SeenManifest,
+  tables: Map<string, FileHandle>,
+): Promise<Checkpoint | undefined> {
+  const held = await holdTables(path, seen.version, tables)
+  if (!held) return undefined
+  const logs: HeldFile[] = []
+  const complete = (await holdLogs(path, seen.version, logs)) && (await isUnchanged(path, seen))
+  if (!complete) {
+    for (const { handle } of logs) await handle.close()
+    return undefined
+  }
+  const files = [...held, ...logs]
+  const kept = new Set(files.map(({ handle }) => handle))
+  for (const handle of tables.values()) if (!kept.has(handle)) await handle.close()
+  return {
+    held: files,
+    written: [
+      { name: 'CURRENT', bytes: Buffer.from(`${seen.name}\n`) },
+      { name: seen.name, bytes: seen.bytes.subarray(0, seen.log.validBytes) },
+    ],
+    close: async () => {
+      for (const { handle } of files) await handle.close()
+    },
+  }
+}
+
+/** Opens the live tables that are not open yet. Undefined where one is gone: the MANIFEST has moved on. */
+async function holdTables(
+  path: string,
+  version: Version,
+  open: Map<string, FileHandle>,
+): Promise<HeldFile[] | undefined> {
+  const held: HeldFile[] = []
+  for (const [number, size] of version.tables) {
+    const stem = String(number).padStart(6, '0')
+    const found = await holdTable(path, [`${stem}.ldb`, `${stem}.sst`], open)
+    if (!found) return undefined
+    const { size: actual } = await found.handle.stat()
+    if (actual !== size)
+      throw unreadable(`the LevelDB ${path}`, `${found.name} has ${actual} bytes and should have ${size}`)
+    held.push({ ...found, size })
+  }
+  return held
+}
+
+async function holdTable(
+  path: string,
+  names: readonly string[],
+  tables: Map<string, FileHandle>,
+): Promise<{ name: string; handle: FileHandle } | undefined> {
+  for (const name of names) {
+    const handle = tables.get(name) ?? (await ifThere(hold(path, name)))
+    if (!handle) continue
+    tables.set(name, handle)
+    return { name, handle }
+  }
+  return undefined
+}
+
+/** Opens the logs in ascending order, each before the length of the next is looked at: a log is complete once there is a next. */
+async function holdLogs(path: string, version: Version, held: HeldFile[]): Promise<boolean> {
+  const numbers = (await readdir(path))
+    .flatMap((name) => (/^\d+\.log$/.test(name) ? [{ name, number: Number.parseInt(name, 10) }] : []))
+    .filter(({ number }) => number >= version.logNumber || number === version.previousLogNumber)
+    .sort((a, b) => a.number - b.number)
+  if (version.logNumber > 0 && !numbers.some(({ number }) => number === version.logNumber)) return false
+  for (const { name } of numbers) {
+    const handle = await ifThere(hold(path, name))
+    if (!handle) return false
+    held.push({ name, handle, size: (await handle.stat()).size })
+  }
+  return true
+}
+
+async function isUnchanged(path: string, seen: SeenManifest): Promise<boolean> {
+  const current = await ifThere(readFile(join(path, 'CURRENT'), 'latin1'))
+  const manifest = await ifThere(readFile(join(path, seen.name)))
+  return current?.trimEnd() === seen.name && manifest !== undefined && manifest.equals(seen.bytes)
+}
+
+function hold(path: string, name: string): Promise<FileHandle> {
+  return open(join(path, name), 'r').catch((cause: unknown) => {
+    throw systemCode(cause) === 'ENOENT' ? cause : unreadable(`the LevelDB ${path}`, cause)
+  })
+}
+
+async function closeAll(handles: Map<string, FileHandle>): Promise<void> {
+  for (const handle of handles.values()) await handle.close()
+  handles.clear()
+}
+
+async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
+  try {
+    return await operation
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
