@@ -77,8 +77,8 @@ test('who is to blame for a status', () => {
 })
 
 test('a partial answer is one only with results that can be read', () => {
-  const answer = (status: number, body: string, type = 'application/json') =>
-    partialVerdicts({ status, headers: { 'content-type': type }, body }, refusesMessage)
+  const answer = (status: number, body: string, type = 'application/json', isWhole = true) =>
+    partialVerdicts({ status, headers: { 'content-type': type }, body, isWhole }, refusesMessage)
   const results = JSON.stringify({
     results: [
       { id: 'a', status: 200 },
@@ -95,6 +95,13 @@ test('a partial answer is one only with results that can be read', () => {
   expect(answer(200, '{"ok":true}')).toBeUndefined()
   expect(answer(200, results, 'text/plain')).toBeUndefined()
   expect(answer(422, results)).toBeUndefined()
+  for (const body of ['', '  ', '{"results":{}}', 'null'])
+    expect([body, answer(200, body)]).toEqual([body, undefined])
+  for (const body of ['{"results":[{"id":"a","sta', '{"results":[{"id":1,"status":200}]}', '<!DOCTYPE html>'])
+    expect([body, answer(200, body)]).toEqual([body, 'bad'])
+  expect(answer(200, results, 'application/json', false)).toBe('bad')
+  expect(answer(200, '\n<html><form>Wi-Fi login', 'text/html')).toBe('bad')
+  expect(answer(200, 'OK', 'text/html')).toBeUndefined()
   for (const body of ['', '{', '{"results":[{"id":1,"status":200}]}', '{"results":{}}', 'null'])
     expect([body, answer(207, body)]).toEqual([body, 'bad'])
   expect(answer(207, results, 'text/plain')).toBe('bad')
@@ -103,7 +110,7 @@ test('a partial answer is one only with results that can be read', () => {
 test('Retry-After in seconds, as a date, past, and as nonsense', () => {
   const wall = Date.UTC(2026, 0, 1)
   const asked = (value?: string) =>
-    retryAfterMs({ status: 503, headers: { 'retry-after': value }, body: '' }, wall)
+    retryAfterMs({ status: 503, headers: { 'retry-after': value }, body: '', isWhole: true }, wall)
   expect([asked('0'), asked(' 12 '), asked('Thu, 01 Jan 2026 00:01:00 GMT')]).toEqual([0, 12_000, 60_000])
   expect([asked('Wed, 31 Dec 2025 00:00:00 GMT'), asked('-5'), asked('soon'), asked()]).toEqual([
     0,

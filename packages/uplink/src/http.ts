@@ -1,14 +1,16 @@
-import { type Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { type Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { pipeline } from 'node:stream/promises'
 import type { Headers } from './types.ts'
 import type { Answer } from './verdict.ts'
 
 export interface HttpRequest {
-  readonly method: 'POST' | 'HEAD' | 'PATCH' | 'DELETE'
+  readonly method: 'POST' | 'HEAD' | 'PATCH'
   readonly url: URL
   readonly headers: Headers
   readonly body?: Uint8Array | StreamedBody | undefined
+  /** No more of the answer's body than this is kept, in bytes. @default 64 KiB */
+  readonly keptBytes?: number
   readonly agent: Agent
   readonly signal: AbortSignal
 }
@@ -19,17 +21,13 @@ export interface StreamedBody {
   read(): AsyncIterable<Uint8Array>
 }
 
-/** No more of an answer's body than this is kept, in bytes. */
-const keptBytes = 64 * 1024
-
 /**
  * Sends one request and reads its answer, whatever its status.
  *
  * Rejects when there is none, or with the signal's reason. A kept-alive
  * connection that turns out to have been closed by the other side meanwhile is
  * no failure: the request goes out again on another one, unless its body is
- * streamed. An answer that arrives
- * before the whole body was sent counts.
+ * streamed. An answer that arrives before the whole body was sent counts.
  */
 export async function exchange(outgoing: HttpRequest): Promise<Answer> {
   for (;;) {
@@ -43,7 +41,15 @@ export async function exchange(outgoing: HttpRequest): Promise<Answer> {
 
 type Result = { answer: Answer } | { error: unknown; stale: boolean }
 
-function exchangeOnce({ method, url, headers, body, agent, signal }: HttpRequest): Promise<Result> {
+function exchangeOnce({
+  method,
+  url,
+  headers,
+  body,
+  keptBytes,
+  agent,
+  signal,
+}: HttpRequest): Promise<Result> {
   return new Promise((resolve) => {
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
     const length = body === undefined ? {} : { 'content-length': String(body.length) }
@@ -51,7 +57,7 @@ function exchangeOnce({ method, url, headers, body, agent, signal }: HttpRequest
     let answered = false
     request.once('response', (response) => {
       answered = true
-      readAnswer(response)
+      readAnswer(response, keptBytes ?? 64 * 1024)
         .then(
           (answer) => resolve({ answer }),
           (error: unknown) => resolve({ error, stale: false }),
@@ -60,13 +66,18 @@ function exchangeOnce({ method, url, headers, body, agent, signal }: HttpRequest
           if (!request.writableFinished) request.destroy()
         })
     })
-    // Both stay on to the end: what goes wrong after the answer began is told by reading it.
+    // These stay on to the end: what goes wrong after the answer began is told by reading it.
     request.on('error', (error: NodeJS.ErrnoException) => {
-      const stale = request.reusedSocket && error.code === 'ECONNRESET' && !isStreamed(body)
-      if (!answered) resolve({ error, stale })
+      const closed = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+      if (!answered) resolve({ error, stale: request.reusedSocket && closed && !isStreamed(body) })
     })
-    if (isStreamed(body)) pipeline(body.read(), request).catch(bodyFailed)
-    else request.end(body)
+    const sending = isStreamed(body) ? pipeline(body.read(), request) : endOf(request, body)
+    sending.catch(bodyFailed)
+    // Node closes without an error where the answer is an upgrade that nobody asked for.
+    request.on('close', () => {
+      const error = new Error('the connection was closed without an answer')
+      if (!answered) sending.then(() => resolve({ error, stale: false }), bodyFailed)
+    })
 
     /** A pipeline whose source failed aborts the request, which then emits no error. */
     function bodyFailed(error: unknown): void {
@@ -76,11 +87,15 @@ function exchangeOnce({ method, url, headers, body, agent, signal }: HttpRequest
   })
 }
 
+async function endOf(request: ClientRequest, body: Uint8Array | undefined): Promise<void> {
+  request.end(body)
+}
+
 function isStreamed(body: HttpRequest['body']): body is StreamedBody {
   return body !== undefined && !(body instanceof Uint8Array)
 }
 
-async function readAnswer(response: IncomingMessage): Promise<Answer> {
+async function readAnswer(response: IncomingMessage, keptBytes: number): Promise<Answer> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -88,5 +103,6 @@ async function readAnswer(response: IncomingMessage): Promise<Answer> {
     bytes += chunk.length
   }
   const { statusCode = 0, headers } = response
-  return { status: statusCode, headers, body: Buffer.concat(chunks).toString('utf8') }
+  const body = Buffer.concat(chunks).toString('utf8')
+  return { status: statusCode, headers, body, isWhole: bytes <= keptBytes }
 }

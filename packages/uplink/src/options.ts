@@ -28,6 +28,7 @@ export interface Settings<T> {
   readonly compression: 'gzip' | 'none'
   readonly requestTimeoutMs: number
   readonly backoff: Backoff
+  readonly attempts: number
   readonly maxRetryAfterMs: number
   readonly circuit: CircuitLimits
   readonly rate: Rate | undefined
@@ -41,11 +42,10 @@ export interface Settings<T> {
 const unbounded = { max: Number.POSITIVE_INFINITY }
 
 export function checkUplinkOptions<T>(options: UplinkOptions<T>): Settings<T> {
-  const { queue, format = ndjson as WireFormat<T>, rate, batch = {}, backoff } = options
+  const { queue, format = ndjson as WireFormat<T>, batch = {}, backoff } = options
+  const rate = checkRate(options.rate)
   checkMethods('queue', queue, ['take'])
   checkMethods('format', format, ['encode', 'frame'])
-  if (rate) checkNumber('rate.max', rate.max, { min: Number.MIN_VALUE })
-  if (rate) checkNumber('rate.perMs', rate.perMs, { min: Number.MIN_VALUE })
   return {
     queue,
     url: checkUrl('url', options.url),
@@ -66,6 +66,10 @@ export function checkUplinkOptions<T>(options: UplinkOptions<T>): Settings<T> {
       minMs: Math.min(500, backoff?.maxMs ?? 500),
       maxMs: 60_000,
       ...backoff,
+    }),
+    attempts: checkInteger('attempts', options.attempts ?? Number.POSITIVE_INFINITY, {
+      min: 1,
+      ...unbounded,
     }),
     maxRetryAfterMs: checkNumber('maxRetryAfterMs', options.maxRetryAfterMs ?? 300_000, { min: 0 }),
     circuit: checkCircuit(options.circuit),
@@ -96,6 +100,12 @@ export function checkTls(tls: TlsFiles): TlsFiles {
     throw new TypeError('tls.certFile and tls.keyFile must be given together')
   checkNumber('tls.checkMs', tls.checkMs ?? 0, { min: 0 })
   return tls
+}
+
+export function checkRate(rate: Rate | undefined): Rate | undefined {
+  if (rate) positive('rate.max', rate.max)
+  if (rate) positive('rate.perMs', rate.perMs)
+  return rate
 }
 
 function checkCircuit(circuit: UplinkOptions['circuit'] = {}): CircuitLimits {

@@ -53,6 +53,7 @@ export async function postBatch<T>(
               ...headers,
             },
             body,
+            keptBytes: answerBytes(parcels.length),
             agent,
             signal: scope,
           }),
@@ -67,6 +68,11 @@ export async function postBatch<T>(
       fields: { host: url.host },
     })
   }
+}
+
+/** Room for a partial answer with a long reason for every message. */
+function answerBytes(messages: number): number {
+  return 64 * 1024 + messages * 4 * 1024
 }
 
 async function compress(

@@ -6,7 +6,18 @@ import type { Hand } from './hand.ts'
 import type { Settings } from './options.ts'
 import type { Posted } from './post.ts'
 import type { UplinkEvents } from './types.ts'
-import { type Answer, detailOf, fateOf, partialVerdicts, retryAfterMs, type Verdict } from './verdict.ts'
+import {
+  type Answer,
+  detailOf,
+  fateOf,
+  mayBlameMessages,
+  partialVerdicts,
+  retryAfterMs,
+  type Verdict,
+} from './verdict.ts'
+
+/** After so many failures in a row that the batch itself may be the reason for, its halves are sent apart. */
+const doubtsBeforeSplit = 3
 
 export interface Shipping<T> {
   readonly settings: Settings<T>
@@ -22,31 +33,50 @@ export interface Shipping<T> {
  * Sends parcels until each one is accepted or refused, however long that takes.
  *
  * A whole batch that is refused is sent again in halves, down to the message
- * that is to blame. Rejects only with the signal's reason.
+ * that is to blame. So is one over which the collector fails, times out or cuts
+ * the connection three times in a row: one message may be what it cannot stand,
+ * or the batch too much for the line. Rejects only with the signal's reason.
  */
 export async function ship<T>(parcels: readonly Parcel<T>[], shipping: Shipping<T>): Promise<void> {
   const { settings, hand, events, signal } = shipping
   let left = parcels
+  let doubts = 0
+  let failure: { error: unknown } | undefined
   const refused = await retry(attempt, {
     attempts: Number.POSITIVE_INFINITY,
     backoff: settings.backoff,
     clock: settings.clock,
     random: settings.random,
     signal,
-    shouldRetry: () => true,
+    shouldRetry: isWorthAnother,
     pauseMs: ({ error, pauseMs }) => Math.max(pauseMs, askedPauseMs(error)),
     onRetry: ({ error, attempt: nth, pauseMs }: FailedAttempt) =>
       events.emit('retried', { messages: left.length, attempt: nth, pauseMs, error }),
-  })
-  if (!refused) return
-  if (left.length === 1) return bury(left[0]!, refused)
-  events.emit('split', { messages: left.length, status: refused.status })
+  }).catch(unlessGivenUp)
+  if (refused && left.length === 1) return bury(left[0]!, refusalOf(left[0]!, refused), refused.status)
+  if (failure && left.length === 1) return bury(left[0]!, failure.error)
+  if (!refused && !failure) return
+  events.emit('split', { messages: left.length, ...(refused ? { status: refused.status } : failure) })
   for (const half of halves(left)) await ship(half, shipping)
+
+  function isWorthAnother(error: unknown): boolean {
+    doubts = mayBlameMessages(error) ? doubts + 1 : 0
+    return doubts < (left.length === 1 ? settings.attempts : doubtsBeforeSplit)
+  }
+
+  function unlessGivenUp(error: unknown): undefined {
+    if (signal.aborted) throw error
+    failure = { error }
+  }
 
   /** Resolves to the verdict where all that is left was refused as one. */
   async function attempt(): Promise<Verdict | undefined> {
+    await shipping.gate.enter(left.length, signal)
     left = left.filter(({ job }) => hand.has(job))
-    if (left.length === 0) return undefined
+    if (left.length === 0) {
+      shipping.gate.cancelled()
+      return undefined
+    }
     const began = settings.clock.now()
     const { answer, bytes } = await sendLeft()
     const verdicts = partialVerdicts(answer, settings.refuses)
@@ -62,12 +92,11 @@ export async function ship<T>(parcels: readonly Parcel<T>[], shipping: Shipping<
     const verdictOf = (parcel: Parcel<T>): Verdict =>
       verdicts ? (verdicts.get(parcel.job.id) ?? unnamed) : whole
     await settle(verdictOf, bytes, settings.clock.now() - began)
-    if (left.length > 0) throw notAccepted(answer, left.length)
+    if (left.length > 0) throw held(notAccepted(answer, left.length))
     return undefined
   }
 
   async function sendLeft(): Promise<Posted> {
-    await shipping.gate.enter(left.length, signal)
     try {
       return await shipping.post(left)
     } catch (error) {
@@ -82,6 +111,11 @@ export async function ship<T>(parcels: readonly Parcel<T>[], shipping: Shipping<
     const status = isHoldfastError(error) ? error.fields['status'] : undefined
     if (status === 429) shipping.gate.succeeded()
     else shipping.gate.failed(error)
+    return held(error)
+  }
+
+  /** Retry-After holds back every worker. */
+  function held(error: Error): Error {
     shipping.gate.hold(askedPauseMs(error))
     return error
   }
@@ -95,23 +129,19 @@ export async function ship<T>(parcels: readonly Parcel<T>[], shipping: Shipping<
     left = fates.filter(({ verdict }) => verdict.fate === 'again').map(({ parcel }) => parcel)
     const settled = await Promise.all(
       fates.map(async ({ parcel, verdict }) => {
-        if (verdict.fate === 'refused') await bury(parcel, verdict)
+        if (verdict.fate === 'refused') await bury(parcel, refusalOf(parcel, verdict), verdict.status)
         return verdict.fate === 'accepted' && hand.ack(parcel.job)
       }),
     )
     const messages = settled.filter(Boolean).length
-    if (messages > 0) events.emit('shipped', { messages, bytes, durationMs })
+    if (messages === 0) return
+    doubts = 0
+    events.emit('shipped', { messages, bytes, durationMs })
   }
 
-  async function bury({ job }: Parcel<T>, { status, detail }: Verdict): Promise<void> {
-    const error = uplinkError(
-      'UPLINK_REFUSED',
-      `The collector refused message ${job.id} with ${status}: ${detail}`,
-      {
-        fields: { id: job.id, status, answer: detail },
-      },
-    )
-    if (await hand.bury(job, error)) events.emit('refused', { id: job.id, status, error })
+  async function bury({ job }: Parcel<T>, error: unknown, status?: number): Promise<void> {
+    const told = { id: job.id, ...(status === undefined ? {} : { status }), error }
+    if (await hand.bury(job, error)) events.emit('refused', told)
   }
 
   function notAccepted(answer: Answer, messages: number): Error {
@@ -129,8 +159,13 @@ export async function ship<T>(parcels: readonly Parcel<T>[], shipping: Shipping<
 /** A message that a partial answer does not name was not accepted. */
 const unnamed: Verdict = { fate: 'again', status: 207, detail: '' }
 
+function refusalOf<T>({ job }: Parcel<T>, { status, detail }: Verdict): Error {
+  const message = `The collector refused message ${job.id} with ${status}: ${detail}`
+  return uplinkError('UPLINK_REFUSED', message, { fields: { id: job.id, status, answer: detail } })
+}
+
 function badAnswer({ status }: Answer): Error {
-  const message = `The collector answered ${status} without results that can be read; the batch is sent again`
+  const message = `The collector answered ${status} with a body that is no answer to a batch, which is sent again`
   return uplinkError('UPLINK_BAD_ANSWER', message, { fields: { status } })
 }
 

@@ -43,7 +43,7 @@ export interface CircuitOptions {
   maxOpenMs?: number
 }
 
-/** At most `max` messages per `perMs` milliseconds in the long run, in bursts of at most `max`; no batch holds more. */
+/** At most `max` messages, or bytes of an upload, per `perMs` milliseconds in the long run, in bursts of at most `max`; no batch holds more. */
 export interface Rate {
   /** > 0 */
   max: number
@@ -82,6 +82,12 @@ export interface UplinkOptions<T = unknown> {
   requestTimeoutMs?: number
   /** The pause after a failed request. A longer Retry-After wins. @default { minMs: 500, maxMs: 60_000, factor: 2, jitter: 'full' } */
   backoff?: Partial<Backoff>
+  /**
+   * How often in a row one message, alone in its request, may time out, be answered 500 or cut the
+   * connection before it goes to the dead letter, ≥ 1. An outage that looks like that counts too.
+   * @default Infinity
+   */
+  attempts?: number
   /** A longer Retry-After counts as this, in milliseconds, ≥ 0. @default 300_000 */
   maxRetryAfterMs?: number
   circuit?: CircuitOptions
@@ -102,12 +108,12 @@ export interface UplinkOptions<T = unknown> {
 export interface UplinkEvents {
   /** The collector accepted these messages, and they were acknowledged. */
   shipped(event: { messages: number; bytes: number; durationMs: number }): void
-  /** The collector refused a message for good, or it could not be encoded: it is in the dead letter. */
+  /** The collector refused a message for good, its attempts are used up, or it could not be encoded: it is in the dead letter. */
   refused(event: { id: string; status?: number; error: unknown }): void
   /** A request failed; its messages are sent again after the pause. */
   retried(event: { messages: number; attempt: number; pauseMs: number; error: unknown }): void
-  /** A batch was refused: its halves are sent apart, so that one bad message does not bury the others. */
-  split(event: { messages: number; status: number }): void
+  /** A batch was refused (`status`), or kept failing (`error`): its halves are sent apart, so that one bad message does not hold up or bury the others. */
+  split(event: { messages: number; status?: number; error?: unknown }): void
   /** The circuit opened: no request for so long. */
   opened(event: { failures: number; openMs: number; error: unknown }): void
   /** One request may try. */

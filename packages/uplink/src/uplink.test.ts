@@ -165,6 +165,26 @@ test('Retry-After holds back every worker', async () => {
   await advanceUntil(own.clock, 1, () => own.queue.ids('acked').length === 2)
 })
 
+test('Retry-After beside a partial answer holds back every worker too', async () => {
+  await using own = await lab(
+    ({ ids }, _response, nth) =>
+      nth === 1
+        ? {
+            status: 207,
+            headers: { 'retry-after': '10' },
+            body: { results: ids.map((id) => ({ id, status: 429 })) },
+          }
+        : 200,
+    { concurrency: 2, batch: { maxMessages: 1 } },
+  )
+  own.queue.put(1)
+  await until(() => own.facts('retried').length > 0)
+  own.queue.put(2)
+  await own.clock.advance(9_999)
+  expect(own.collector.requests.length).toBe(1)
+  await advanceUntil(own.clock, 1, () => own.queue.ids('acked').length === 2)
+})
+
 test('one bad message does not bury its neighbours', async () => {
   await using own = await lab(({ ids }) => (ids.includes('m6') ? { status: 422, body: 'no schema' } : 200))
   own.queue.put(...Array.from({ length: 16 }, (_, at) => at))
@@ -211,6 +231,81 @@ test('an answer that claims to be partial and cannot be read is tried again', as
   own.queue.put(1)
   await advanceUntil(own.clock, 10, () => own.queue.ids('acked').length === 1)
   expect(own.facts('retried')).toMatchObject([{ error: { code: 'UPLINK_BAD_ANSWER' } }])
+})
+
+test.each([
+  ['a login page', { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>Wi-Fi</html>' }],
+  ['half of its results', { status: 200, headers: { 'content-type': 'application/json' }, body: '{"resu' }],
+  ['results of another kind', { status: 200, body: { results: [{ ok: true }] } }],
+])('a collector that answers 200 with %s has accepted nothing', async (_name, garbage) => {
+  await using own = await lab((_request, _response, nth) => (nth === 1 ? garbage : 200))
+  own.queue.put(1)
+  await advanceUntil(own.clock, 10, () => own.queue.ids('acked').length === 1)
+  expect(own.facts('retried')).toMatchObject([{ error: { code: 'UPLINK_BAD_ANSWER' } }])
+})
+
+test('results with a long reason for every message are read whole', async () => {
+  await using own = await lab(({ ids }) => ({
+    status: 200,
+    body: { results: ids.map((id) => ({ id, status: 422, error: 'x'.repeat(3_000) })) },
+  }))
+  own.queue.put(...Array.from({ length: 200 }, (_, at) => at))
+  await until(() => own.facts('refused').length === 200)
+  expect(own.queue.ids('buried').length).toBe(200)
+})
+
+test.each([500, 'reset', 'timeout'])(
+  'a message over which the collector fails (%s) holds up neither those before it nor, given attempts, those behind',
+  async (failure) => {
+    await using own = await lab(
+      ({ ids }, response) => {
+        if (!ids.includes('m6')) return 200
+        if (failure === 500) return 500
+        if (failure === 'reset') response.destroy()
+        return undefined
+      },
+      { attempts: 4, requestTimeoutMs: 1_000, circuit: { failures: Number.POSITIVE_INFINITY } },
+    )
+    own.queue.put(...Array.from({ length: 8 }, (_, at) => at))
+    await advanceUntil(own.clock, 50, () => own.queue.ids('acked').length === 7)
+    expect(own.queue.ids('buried')).toEqual(['m6'])
+    expect(own.facts('split')).toMatchObject([{ messages: 8 }, { messages: 4 }, { messages: 2 }])
+    const alone = own.collector.requests.filter(({ ids }) => ids.length === 1 && ids[0] === 'm6')
+    // A reset of a kept-alive connection is no failure: it is sent once more on a fresh one.
+    expect(alone.length).toBe(failure === 'reset' ? 5 : 4)
+    const accepted = own.collector.requests.filter(({ ids }) => !ids.includes('m6'))
+    expect(accepted.flatMap(({ ids }) => ids)).toEqual(['m1', 'm2', 'm3', 'm4', 'm5', 'm7', 'm8'])
+  },
+)
+
+test('an outage neither splits a batch nor buries a message, however long', async () => {
+  let nth = 0
+  const outage = [502, 503, 504, 401, 'down'] as const
+  await using own = await lab(
+    (_request, response) => {
+      nth += 1
+      const failure = nth > 40 ? 200 : outage[nth % outage.length]!
+      if (typeof failure === 'number') return failure
+      response.writeHead(200, { 'content-length': '5' }).write('x')
+      setImmediate(() => response.destroy())
+      return undefined
+    },
+    { attempts: 1, circuit: { failures: Number.POSITIVE_INFINITY } },
+  )
+  own.queue.put(1, 2, 3)
+  await advanceUntil(own.clock, 50, () => own.queue.ids('acked').length === 3)
+  expect(own.facts('split')).toEqual([])
+})
+
+test('an answer that is an upgrade nobody asked for is a failure at once', async () => {
+  await using own = await lab((_request, response, nth) => {
+    if (nth > 1) return 200
+    response.socket?.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n')
+    return undefined
+  })
+  own.queue.put(1)
+  await until(() => own.facts('retried').length === 1)
+  await advanceUntil(own.clock, 10, () => own.queue.ids('acked').length === 1)
 })
 
 test('cut connections and answers are tried again', async () => {
@@ -284,6 +379,25 @@ test('a message whose lease was lost is not sent again from here, nor acknowledg
   await advanceUntil(own.clock, 1_000, () => own.queue.ids('acked').length === 2)
   expect(own.facts('leaseLost')).toEqual([{ id: 'm1' }, { id: 'm2' }])
   expect(own.queue.messages.map(({ attempts }) => attempts)).toEqual([2, 2])
+})
+
+test('a message whose lease was lost while it waited for the circuit is not sent from here', async () => {
+  await using own = await lab((_request, _response, nth) => (nth <= 2 ? 503 : 200), {
+    concurrency: 2,
+    batch: { maxMessages: 1 },
+    circuit: { failures: 1, openMs: 60_000 },
+  })
+  own.queue.put(1)
+  await until(() => own.facts('opened').length === 1)
+  own.queue.put(2)
+  await own.clock.advance(10)
+  const sent = own.collector.requests.length
+  own.queue.loseLeases()
+  await advanceUntil(own.clock, 1_000, () => own.facts('leaseLost').length === 2)
+  expect(own.collector.requests.length).toBe(sent)
+  await advanceUntil(own.clock, 1_000, () => own.queue.ids('acked').length === 2)
+  const deliveries = own.collector.requests.slice(sent).flatMap(({ ids }) => ids)
+  expect(new Set(deliveries).size).toBe(2)
 })
 
 test('drain ships what is in hand and takes nothing more', async () => {
@@ -379,6 +493,15 @@ test('a queue that can give nothing any more ends the uplink', async () => {
   const queue = { take: () => Promise.reject(gone) }
   const uplink = await startUplink({ queue, url: collector.url, clock })
   await expect(uplink.exited).rejects.toBe(gone)
+  await uplink.close()
+})
+
+test('a queue that closes first ends no process whose owner listens to nothing', async () => {
+  await using own = await lab()
+  const gone = Object.assign(new Error('closed'), { code: 'QUEUE_CLOSED', retryable: false })
+  Object.defineProperty(gone, Symbol.for('@holdfast/error'), { value: true })
+  const uplink = await startUplink({ queue: { take: () => Promise.reject(gone) }, url: own.collector.url })
+  await new Promise((resolve) => setImmediate(resolve)) // an unhandled rejection would fail the run
   await uplink.close()
 })
 

@@ -50,6 +50,7 @@ export async function startUplink<T>(options: UplinkOptions<T>): Promise<Uplink>
   const leases = hand.keepLeases(working.signal)
   const workers = Promise.all(Array.from({ length: settings.concurrency }, work))
   const exited = workers.then(() => undefined)
+  exited.catch(() => undefined) // who cares listens to it; nobody has to
   let closing: Promise<void> | undefined
 
   return { on: events.on, drain, close, [Symbol.asyncDispose]: close, exited, stats }

@@ -1,8 +1,13 @@
-/** What a collector answered. The body is text, cut at 64 KiB. */
+import { isHoldfastError } from '@holdfast/core'
+
+/** What a collector answered. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  /** As text, cut where it grows too long. */
   readonly body: string
+  /** Whether the body was not cut. */
+  readonly isWhole: boolean
 }
 
 /** What becomes of a message. */
@@ -22,6 +27,19 @@ export function refusesMessage(status: number): boolean {
   return status >= 400 && status < 500 && !notTheMessage.has(status)
 }
 
+/** Whether a failed request may be the fault of what was sent: too much for the line, or more than the collector can stand. */
+export function mayBlameMessages(error: unknown): boolean {
+  if (isHoldfastError(error, 'UPLINK_TIMED_OUT')) return true
+  if (isHoldfastError(error, 'UPLINK_REQUEST_FAILED')) return isReset(error.cause)
+  if (!isHoldfastError(error, 'UPLINK_NOT_ACCEPTED')) return false
+  const status = Number(error.fields['status'])
+  return status === 500 || (status >= 200 && status < 300)
+}
+
+function isReset(cause: unknown): boolean {
+  return ['ECONNRESET', 'EPIPE'].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? '')
+}
+
 export function fateOf(status: number, refuses: (status: number) => boolean): Fate {
   if (status >= 200 && status < 300) return 'accepted'
   return refuses(status) ? 'refused' : 'again'
@@ -29,18 +47,20 @@ export function fateOf(status: number, refuses: (status: number) => boolean): Fa
 
 /**
  * One verdict per message, by id, of a partial answer: a 2xx whose JSON body has
- * `results: [{ id, status, error? }]`. `undefined` where the answer is not partial,
- * and `'bad'` where it claims to be (207) but cannot be read.
+ * `results: [{ id, status, error? }]`. `undefined` where the answer is not partial.
+ *
+ * `'bad'` where a 2xx is no acceptance: it claims to be partial (207, or an array
+ * of `results`) and is not, it claims to be JSON and is not, whole, or it is a web
+ * page: a hotel's login page says 200 to everything.
  */
 export function partialVerdicts(
   answer: Answer,
   refuses: (status: number) => boolean,
 ): ReadonlyMap<string, Verdict> | 'bad' | undefined {
   if (answer.status < 200 || answer.status > 299) return undefined
-  const otherwise = answer.status === 207 ? 'bad' : undefined
-  if (!/\bjson\b/i.test(String(answer.headers['content-type'] ?? ''))) return otherwise
-  const results = resultsOf(answer.body)
-  if (!results) return otherwise
+  const results = resultsOf(answer)
+  if (results === 'bad') return 'bad'
+  if (results === undefined) return answer.status === 207 ? 'bad' : undefined
   const verdicts = new Map<string, Verdict>()
   for (const { id, status, error } of results)
     verdicts.set(id, { fate: fateOf(status, refuses), status, detail: detailOf(error ?? '') })
@@ -66,15 +86,19 @@ interface Result {
   error?: string
 }
 
-function resultsOf(body: string): readonly Result[] | undefined {
+function resultsOf({ headers, body, isWhole }: Answer): readonly Result[] | 'bad' | undefined {
+  if (/^\s*<(?:!doctype|html)\b/i.test(body)) return 'bad'
+  if (body.trim() === '' || !/\bjson\b/i.test(String(headers['content-type'] ?? ''))) return undefined
+  if (!isWhole) return 'bad'
   let parsed: unknown
   try {
     parsed = JSON.parse(body)
   } catch {
-    return undefined // not JSON after all: the caller tells what that means
+    return 'bad' // cut on its way, or not JSON after all
   }
   const results = (parsed as { results?: unknown } | null)?.results
-  return Array.isArray(results) && results.every(isResult) ? results : undefined
+  if (!Array.isArray(results)) return undefined
+  return results.every(isResult) ? results : 'bad'
 }
 
 function isResult(value: unknown): value is Result {
