@@ -8,9 +8,9 @@ export interface StallOptions {
   clock: Clock
 }
 
-/** Runs an operation that ends with `onStall()` once it has told no progress for so long; with the signal's reason on abort. */
+/** Runs an operation that ends with `onStall()` once it has told no progress for so long, a pause of its own that it told of left out; with the signal's reason on abort. */
 export async function withStallTimeout<T>(
-  operation: (signal: AbortSignal, progress: () => void) => Promise<T>,
+  operation: (signal: AbortSignal, progress: (pauseMs?: number) => void) => Promise<T>,
   { stallMs, onStall, signal, clock }: StallOptions,
 ): Promise<T> {
   const scope = new AbortController()
@@ -21,8 +21,8 @@ export async function withStallTimeout<T>(
   let last = clock.now()
   const watching = watch()
   try {
-    return await operation(scope.signal, () => {
-      last = clock.now()
+    return await operation(scope.signal, (pauseMs = 0) => {
+      last = clock.now() + pauseMs
     })
   } catch (error) {
     scope.signal.throwIfAborted()

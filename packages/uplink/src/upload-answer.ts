@@ -4,23 +4,36 @@ import type { Answer } from './verdict.ts'
 /** What an answer of a server that speaks tus 1.0 means. Pure. https://tus.io/protocols/resumable-upload */
 export type UploadStep =
   | { readonly kind: 'offset'; readonly offset: number }
-  /** The server does not know the upload any more. */
+  /** There is no upload of ours at this place, or none any more. */
   | { readonly kind: 'gone' }
-  /** Ask for the offset again: ours was not the server's, or it did not say. */
-  | { readonly kind: 'ask' }
+  /** The server, or a proxy before it, takes no request of this length. */
+  | { readonly kind: 'too-large' }
   | { readonly kind: 'refused' }
+  /** Ask for the offset again, later: ours was not the server's, it did not say, or it failed. */
   | { readonly kind: 'again' }
 
-/** Reads the answer to HEAD or PATCH. */
-export function readOffset(answer: Answer): UploadStep {
-  const { status } = answer
-  if (status >= 200 && status < 300) {
-    const offset = integerHeader(answer, 'upload-offset')
-    return offset === undefined ? { kind: 'ask' } : { kind: 'offset', offset }
-  }
-  if (status === 404 || status === 410) return { kind: 'gone' }
-  if (status === 409) return { kind: 'ask' }
-  return { kind: isRefusal(status) ? 'refused' : 'again' }
+/**
+ * Reads the answer to HEAD. An upload of another length is another's: a server
+ * that counts from one again after a restart gives out our place a second time.
+ */
+export function readHead(answer: Answer, size: number): UploadStep {
+  // 403 too: the protocol lets a server say that of an upload it does not have.
+  if ([403, 404, 410].includes(answer.status)) return { kind: 'gone' }
+  const step = readOffset(answer)
+  const length = integerHeader(answer, 'upload-length')
+  return step.kind === 'offset' && length !== undefined && length !== size ? { kind: 'gone' } : step
+}
+
+/** Reads the answer to PATCH. */
+export function readPatch(answer: Answer): UploadStep {
+  return answer.status === 413 ? { kind: 'too-large' } : readOffset(answer)
+}
+
+function readOffset(answer: Answer): UploadStep {
+  const offset = integerHeader(answer, 'upload-offset')
+  const isSuccess = answer.status >= 200 && answer.status < 300
+  if (isSuccess && offset !== undefined) return { kind: 'offset', offset }
+  return { kind: isRefusal(answer.status) ? 'refused' : 'again' }
 }
 
 /** Reads the answer to the creating POST: the upload's own URL, if it is of the same origin. */
@@ -47,9 +60,11 @@ export function encodeMetadata(metadata: Readonly<Record<string, string>>): stri
     .join(',')
 }
 
-/** 423: another request holds the upload. */
+/** What is not for good: who we are, where the upload is (404, 410, 409), and who else holds it just now (423). */
+const notForGood = new Set([401, 403, 404, 407, 408, 409, 410, 421, 423, 425, 429])
+
 function isRefusal(status: number): boolean {
-  return status >= 400 && status < 500 && ![401, 403, 404, 408, 423, 425, 429].includes(status)
+  return status >= 400 && status < 500 && !notForGood.has(status)
 }
 
 function integerHeader(answer: Answer, name: string): number | undefined {

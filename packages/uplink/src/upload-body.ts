@@ -1,16 +1,33 @@
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import type { BigIntStats } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
 import { uplinkError } from './errors.ts'
 import type { UploadBody } from './upload-types.ts'
 
-/** A file as it is now: should it change, an upload that was begun does not go on with the new content. */
+/**
+ * A file as it is now. Should it change or be replaced, reading fails, and an
+ * upload that was begun does not go on with the new content: no mixture arrives.
+ */
 export async function fileBody(path: string): Promise<UploadBody> {
-  const { size, mtimeNs, ino } = await stat(path, { bigint: true })
-  return {
-    size: Number(size),
-    version: `${ino}-${mtimeNs}`,
-    read: (offset) => createReadStream(path, { start: offset }) as AsyncIterable<Uint8Array>,
+  const found = await stat(path, { bigint: true })
+  const version = versionOf(found)
+  return { size: Number(found.size), version, read: (offset) => readUnchanged(path, version, offset) }
+}
+
+async function* readUnchanged(path: string, version: string, offset: number): AsyncGenerator<Uint8Array> {
+  const file = await open(path)
+  try {
+    for await (const bytes of file.createReadStream({ start: offset, autoClose: false })) {
+      // Looked at after the reading: what is handed on was read while the file was what it was.
+      if (versionOf(await file.stat({ bigint: true })) !== version) throw new Error(`${path} has changed`)
+      yield bytes as Buffer
+    }
+  } finally {
+    await file.close()
   }
+}
+
+function versionOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return `${ino}-${size}-${mtimeNs}`
 }
 
 /** Bytes in memory. */
@@ -24,12 +41,12 @@ export function bytesBody(bytes: Uint8Array, version: string): UploadBody {
   }
 }
 
-/** Exactly `length` bytes from `offset` on, in pieces small enough to tell progress by. Throws where they cannot be read. */
+/** Exactly `length` bytes from `offset` on, in pieces small enough to tell progress by; `sent` holds back the next one. Throws where they cannot be read. */
 export async function* readChunk(
   body: UploadBody,
   offset: number,
   length: number,
-  sent: () => void,
+  sent: (bytes: number) => Promise<void>,
 ): AsyncGenerator<Uint8Array> {
   let left = length
   for await (const bytes of readable(body, offset)) {
@@ -37,7 +54,7 @@ export async function* readChunk(
       const piece = bytes.subarray(at, at + Math.min(pieceBytes, left))
       yield piece
       left -= piece.length
-      sent()
+      await sent(piece.length)
     }
     if (left === 0) return
   }

@@ -10,8 +10,8 @@ import {
   type Random,
   systemClock,
 } from '@holdfast/core'
-import { checkTls, checkUrl, headersOf } from './options.ts'
-import type { Headers, TlsFiles } from './types.ts'
+import { checkRate, checkTls, checkUrl, headersOf } from './options.ts'
+import type { Headers, Rate, TlsFiles } from './types.ts'
 import { fittingCheckpoint } from './upload-answer.ts'
 import type { UploadBody, UploadCheckpoint, UploadOptions } from './upload-types.ts'
 
@@ -25,6 +25,7 @@ export interface UploadSettings {
   readonly headers: () => Promise<Headers>
   readonly chunkBytes: number
   readonly attempts: number
+  readonly rate: Rate | undefined
   readonly stallMs: number
   readonly backoff: Backoff
   readonly tls: TlsFiles
@@ -53,6 +54,7 @@ export function checkUploadOptions(options: UploadOptions): UploadSettings {
       min: 1,
       max: Number.POSITIVE_INFINITY,
     }),
+    rate: checkRate(options.rate),
     stallMs: checkNumber('stallTimeoutMs', options.stallTimeoutMs ?? 30_000, { min: Number.MIN_VALUE }),
     backoff: checkBackoff('backoff', {
       minMs: Math.min(500, backoff?.maxMs ?? 500),

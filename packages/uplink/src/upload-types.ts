@@ -1,5 +1,5 @@
 import type { Backoff, Clock, On, Random, Running } from '@holdfast/core'
-import type { Headers, TlsFiles } from './types.ts'
+import type { Headers, Rate, TlsFiles } from './types.ts'
 
 /** A large body that can be read from anywhere. */
 export interface UploadBody {
@@ -30,8 +30,10 @@ export interface UploadOptions {
   metadata?: Readonly<Record<string, string>>
   /** Sent with every request; a function is asked before each. */
   headers?: Headers | (() => Headers | Promise<Headers>)
-  /** Bytes in one request, ≥ 1. @default 8 MiB */
+  /** Bytes in one request at most, ≥ 1; fewer where requests are cut or too large for the server. @default 8 MiB */
   chunkBytes?: number
+  /** At most `max` bytes per `perMs` milliseconds. @default unlimited */
+  rate?: Rate
   /** Failures in a row without progress before it gives up, ≥ 1. @default Infinity */
   attempts?: number
   /** Milliseconds without a byte going out or an answer coming in, > 0. @default 30_000 */
@@ -52,9 +54,13 @@ export interface UploadEvents {
   resumed(event: { offset: number }): void
   progressed(event: { offset: number; size: number }): void
   retried(event: { attempt: number; pauseMs: number; error: unknown }): void
-  /** The server has lost the upload; a new one begins. */
+  /** The server had lost the upload; a new one has begun. */
   expired(event: { location: string }): void
   completed(event: { size: number; durationMs: number }): void
+  /** The TLS files changed and are in use. */
+  tlsReloaded(): void
+  /** The TLS files changed, but do not work; those from before stay in use. */
+  tlsRejected(event: { error: unknown }): void
 }
 
 /** One upload at work. */

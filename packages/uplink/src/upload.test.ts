@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -19,14 +20,16 @@ type Fault =
   | { status: number; headers?: Record<string, string> }
 
 /** A server that speaks tus 1.0 on loopback, and misbehaves as told: one fault per request. */
-async function startTusServer(faults: (nth: number, method: string) => Fault = () => 'none') {
+async function startTusServer(faults: (nth: number, method: string, length: number) => Fault = () => 'none') {
   const uploads = new Map<string, { size: number; bytes: Buffer; metadata: string | undefined }>()
   const requests: string[] = []
   let received = 0
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.headers['upload-offset'] ?? ''}`.trim())
     request.on('error', () => response.destroy())
-    serve(request, response, faults(requests.length, request.method ?? '')).catch(() => response.destroy())
+    const length = Number(request.headers['content-length'] ?? 0)
+    const fault = faults(requests.length, request.method ?? '', length)
+    serve(request, response, fault).catch(() => response.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -59,7 +62,10 @@ async function startTusServer(faults: (nth: number, method: string) => Fault = (
     if (fault === 'lose') uploads.delete(request.url ?? '')
     const upload = uploads.get(request.url ?? '')
     if (!upload) return void response.writeHead(404).end()
-    const headers = () => ({ 'upload-offset': String(upload.bytes.length) })
+    const headers = () => ({
+      'upload-offset': String(upload.bytes.length),
+      'upload-length': String(upload.size),
+    })
     if (request.method === 'HEAD') return void response.writeHead(200, headers()).end()
     if (Number(request.headers['upload-offset']) !== upload.bytes.length)
       return void response.writeHead(409).end()
@@ -172,9 +178,95 @@ test('an upload that the server has lost begins anew', async () => {
   await using server = await startTusServer((nth) => (nth === 3 ? 'lose' : 'none'))
   const { start, finish, told } = lab({ url: server.url })
   await finish((await start()).exited)
-  expect(told).toEqual([['expired'], ['retried', 'UPLINK_NOT_ACCEPTED']])
-  expect(server.requests.slice(3)).toEqual(['POST', 'PATCH 0', 'PATCH 100000', 'PATCH 200000'])
+  expect(told).toEqual([['retried', 'UPLINK_NOT_ACCEPTED'], ['expired']])
+  expect(server.requests.slice(3)).toEqual(['HEAD', 'POST', 'PATCH 0', 'PATCH 100000', 'PATCH 200000'])
   expect(server.whole()?.equals(bytes)).toBe(true)
+})
+
+test('a place that the server has given to another upload since is left alone', async () => {
+  await using server = await startTusServer()
+  server.uploads.set('/files/1', { size: 9, bytes: Buffer.from('other'), metadata: undefined })
+  const checkpoint = { location: `${server.url}/1`, size: bytes.length, version: 'v1' }
+  const { start, finish, told } = lab({ url: server.url, checkpoint })
+  await finish((await start()).exited)
+  expect(told).toEqual([['expired']])
+  expect(server.uploads.get('/files/1')?.bytes.toString()).toBe('other')
+  expect(server.uploads.get('/files/2')?.bytes.equals(bytes)).toBe(true)
+})
+
+test('a server that refuses us for a while costs no byte: the old place is given up only for a new one', async () => {
+  let locked = false
+  await using server = await startTusServer((nth) => {
+    if (nth === 4) locked = true
+    if (nth === 11) locked = false
+    return locked ? { status: 403 } : 'none'
+  })
+  const { start, finish, told } = lab({ url: server.url })
+  await finish((await start()).exited)
+  expect(server.requests.slice(3, 10)).toEqual([
+    'PATCH 200000',
+    'HEAD',
+    'POST',
+    'HEAD',
+    'POST',
+    'HEAD',
+    'POST',
+  ])
+  expect(told).not.toContainEqual(['expired'])
+  expect([server.uploads.size, server.received()]).toEqual([1, bytes.length])
+})
+
+test('bytes that the server lost after it had acknowledged them are sent again', async () => {
+  await using server = await startTusServer((nth) => {
+    const upload = server.uploads.get('/files/1')
+    if (nth === 4 && upload) upload.bytes = upload.bytes.subarray(0, 50_000)
+    return 'none'
+  })
+  const { start, finish, told } = lab({ url: server.url })
+  await finish((await start()).exited)
+  expect(told).toContainEqual(['resumed', 50_000])
+  expect(server.whole()?.equals(bytes)).toBe(true)
+})
+
+test('requests become smaller where the server, or a proxy before it, does not take them', async () => {
+  await using server = await startTusServer((_nth, _method, length) =>
+    length > 70_000 ? { status: 413 } : 'none',
+  )
+  const { start, finish } = lab({ url: server.url, chunkBytes: 300_000 })
+  await finish((await start()).exited)
+  expect(server.requests.slice(0, 6)).toEqual([
+    'POST',
+    'PATCH 0',
+    'PATCH 0',
+    'PATCH 0',
+    'PATCH 0',
+    'PATCH 65536',
+  ])
+  expect(server.whole()?.equals(bytes)).toBe(true)
+  await using strict = await startTusServer((_nth, _method, length) =>
+    length > 1_000 ? { status: 413 } : 'none',
+  )
+  const upload = await lab({ url: strict.url }).start()
+  await expect(upload.exited).rejects.toMatchObject({ code: 'UPLINK_REFUSED', fields: { status: 413 } })
+})
+
+test('requests that are cut become smaller, and larger again where they pass', async () => {
+  await using server = await startTusServer((nth) => (nth === 2 ? 'stall' : 'none'))
+  const { start, finish } = lab({ url: server.url, chunkBytes: 200_000, stallTimeoutMs: 1_000 })
+  await finish((await start()).exited)
+  expect(server.requests).toEqual(['POST', 'PATCH 0', 'HEAD', 'PATCH 0', 'PATCH 100000'])
+  expect(server.whole()?.equals(bytes)).toBe(true)
+})
+
+test('a rate is kept in the long run, and its pauses are no stall', async () => {
+  await using server = await startTusServer()
+  const rate = { max: 65_536, perMs: 60_000 }
+  const { start, finish, clock, told } = lab({ url: server.url, rate, stallTimeoutMs: 5_000 })
+  await finish((await start()).exited)
+  expect(told).toEqual([])
+  expect(server.whole()?.equals(bytes)).toBe(true)
+  const atLeastMs = ((bytes.length - 65_536 - rate.max) / rate.max) * rate.perMs
+  expect(clock.now()).toBeGreaterThan(atLeastMs)
 })
 
 test('an answer without an offset is followed by the question for it', async () => {
@@ -245,6 +337,15 @@ test('a file is sent as it was; one that shrank ends the upload', async () => {
     expect((await fileBody(path)).version).not.toBe(body.version)
     const shrunk = await lab({ url: server.url, body }).start()
     await expect(shrunk.exited).rejects.toMatchObject({ code: 'UPLOAD_BODY_FAILED' })
+    await writeFile(path, bytes)
+    const replaced = await fileBody(path)
+    const upload = await lab({ url: server.url, body: replaced }).start()
+    upload.on('created', () => writeFileSync(path, Buffer.alloc(bytes.length)))
+    await expect(upload.exited).rejects.toMatchObject({
+      code: 'UPLOAD_BODY_FAILED',
+      cause: new Error(`${path} has changed`),
+    })
+    expect(server.whole()?.length).toBe(0)
     const missing = await lab({ url: server.url, body: { ...body, read: () => gone() } }).start()
     await expect(missing.exited).rejects.toMatchObject({
       code: 'UPLOAD_BODY_FAILED',

@@ -1,16 +1,14 @@
 import { createEvents, isHoldfastError, retry } from '@holdfast/core'
 import { openConnections } from './connections.ts'
 import { uplinkError } from './errors.ts'
-import { exchange, type StreamedBody } from './http.ts'
-import { withStallTimeout } from './stall.ts'
-import type { Headers } from './types.ts'
-import { encodeMetadata, readLocation, readOffset } from './upload-answer.ts'
+import { fullBucket, takeTokens, tokensInMs } from './rate.ts'
+import { askedPauseMs, createTusClient, type StreamOf } from './tus.ts'
 import { readChunk } from './upload-body.ts'
 import { checkUploadOptions } from './upload-options.ts'
 import type { Upload, UploadEvents, UploadOptions } from './upload-types.ts'
-import { type Answer, detailOf, retryAfterMs } from './verdict.ts'
 
-const longestAskedPauseMs = 300_000
+/** No request is made smaller than this, in bytes. */
+const leastChunkBytes = 64 * 1024
 
 /**
  * Uploads one large body in chunks, and goes on where the server has it until:
@@ -19,21 +17,27 @@ const longestAskedPauseMs = 300_000
  * Speaks tus 1.0 with its creation extension. Every byte that the server
  * acknowledged is sent once; what it has is asked, never assumed, after each
  * failure. Nothing is sent before `saveCheckpoint` resolved, so a death leaves
- * at most one empty upload behind on the server.
+ * at most one empty upload behind on the server. Where requests are cut or too
+ * large for the server, they become smaller, down to 64 KiB. An upload that the
+ * server has lost is begun anew, and given up only when the new one is there.
  */
 export async function startUpload(options: UploadOptions): Promise<Upload> {
   const settings = checkUploadOptions(options)
-  const { url, body, clock } = settings
+  const { url, body, clock, rate } = settings
   const events = createEvents<UploadEvents>()
   const working = new AbortController()
   const connections = await openConnections(url, settings.tls, clock, {
-    reloaded: () => {},
-    rejected: () => {},
+    reloaded: () => events.emit('tlsReloaded'),
+    rejected: (error) => events.emit('tlsRejected', { error }),
   })
+  const tus = createTusClient(settings, connections, working.signal)
   const began = clock.now()
   let target = settings.checkpoint && new URL(settings.checkpoint.location)
   /** What the server has; undefined where it must be asked. */
   let offset: number | undefined
+  let chunkBytes = settings.chunkBytes
+  let mostChunkBytes = settings.chunkBytes
+  let bucket = rate && fullBucket(rate, clock.now())
   let failures = 0
   let closing: Promise<void> | undefined
 
@@ -74,7 +78,7 @@ export async function startUpload(options: UploadOptions): Promise<Upload> {
   async function advance(): Promise<void> {
     try {
       if (target && offset === undefined) await ask(target)
-      if (!target) await create()
+      if (!target || offset === undefined) await create()
       if (target && offset !== undefined && offset < body.size) await send(target, offset)
     } catch (error) {
       failures += 1
@@ -84,90 +88,55 @@ export async function startUpload(options: UploadOptions): Promise<Upload> {
   }
 
   async function create(): Promise<void> {
-    const metadata = encodeMetadata(settings.metadata)
-    const answer = await call('POST', url, {
-      'upload-length': String(body.size),
-      ...(metadata === '' ? {} : { 'upload-metadata': metadata }),
-    })
-    const location = readLocation(answer, url)
-    if (location === 'refused') throw refused(answer)
-    if (location === 'again') throw notAccepted(answer)
-    if (location === 'bad') throw badAnswer(answer, 'no Location on its own origin', { retryable: false })
+    const location = await tus.create()
     await settings.saveCheckpoint({ location: location.href, size: body.size, version: body.version })
+    if (target) events.emit('expired', { location: target.href })
     target = location
     offset = 0
     events.emit('created', { location: location.href })
   }
 
   async function ask(at: URL): Promise<void> {
-    const answer = await call('HEAD', at, {})
-    const step = readOffset(answer)
-    if (step.kind === 'gone') forget(at)
-    else if (step.kind === 'refused') throw refused(answer)
-    else if (step.kind !== 'offset') throw notAccepted(answer)
-    else {
-      offset = checkOffset(answer, step.offset, 0, body.size)
-      events.emit('resumed', { offset })
-    }
+    offset = await tus.offsetOf(at)
+    if (offset !== undefined) events.emit('resumed', { offset })
   }
 
   async function send(at: URL, from: number): Promise<void> {
-    const length = Math.min(settings.chunkBytes, body.size - from)
-    const headers = { 'upload-offset': String(from), 'content-type': 'application/offset+octet-stream' }
-    const answer = await call('PATCH', at, headers, (progress) => ({
-      length,
-      read: () => readChunk(body, from, length, progress),
-    }))
-    const step = readOffset(answer)
-    if (step.kind === 'refused') throw refused(answer)
-    if (step.kind === 'gone') forget(at)
-    if (step.kind !== 'offset') throw notAccepted(answer)
-    offset = checkOffset(answer, step.offset, from + 1, from + length)
+    const length = Math.min(chunkBytes, body.size - from)
+    const sent = await tus.send(at, from, length, streamOf(from, length)).catch((error: unknown) => {
+      if (isCut(error)) chunkBytes = smaller(length)
+      throw error
+    })
+    if (sent === 'too-large') {
+      if (length <= leastChunkBytes) throw tooLarge(length)
+      mostChunkBytes = smaller(length)
+      chunkBytes = mostChunkBytes
+      return
+    }
+    offset = sent
+    chunkBytes = Math.min(chunkBytes * 2, mostChunkBytes)
     events.emit('progressed', { offset, size: body.size })
   }
 
-  function forget(at: URL): void {
-    target = undefined
-    offset = undefined
-    events.emit('expired', { location: at.href })
+  function streamOf(from: number, length: number): StreamOf {
+    return (progress) =>
+      readChunk(body, from, length, async (bytes) => {
+        const pauseMs = takeFromRate(bytes)
+        progress(pauseMs)
+        if (pauseMs > 0) await clock.sleep(pauseMs, working.signal)
+      })
   }
 
-  async function call(
-    method: 'POST' | 'HEAD' | 'PATCH',
-    at: URL,
-    headers: Headers,
-    bodyOf?: (progress: () => void) => StreamedBody,
-  ): Promise<Answer> {
-    const { stallMs } = settings
-    const onStall = (): Error =>
-      uplinkError(
-        'UPLINK_TIMED_OUT',
-        `${url.host} took no byte for ${stallMs} ms; the upload goes on where it is`,
-        {
-          fields: { host: url.host, timeoutMs: stallMs },
-        },
-      )
-    try {
-      return await withStallTimeout(
-        (signal, progress) =>
-          connections.use(async (agent) => {
-            const all = { ...(await settings.headers()), 'tus-resumable': '1.0.0', ...headers }
-            return exchange({ method, url: at, headers: all, body: bodyOf?.(progress), agent, signal })
-          }),
-        { stallMs, onStall, signal: working.signal, clock },
-      )
-    } catch (cause) {
-      if (working.signal.aborted || isHoldfastError(cause)) throw cause
-      const message = `Sending to ${url.host} failed; the upload goes on where it is`
-      throw uplinkError('UPLINK_REQUEST_FAILED', message, { cause, fields: { host: url.host } })
-    }
+  /** Milliseconds until the rate allows more, now that so many bytes were sent. */
+  function takeFromRate(bytes: number): number {
+    if (!rate || !bucket) return 0
+    bucket = takeTokens(bucket, bytes, rate, clock.now())
+    return tokensInMs(bucket, 0, rate, clock.now())
   }
 
-  function notAccepted(answer: Answer): Error {
-    const pauseMs = Math.min(retryAfterMs(answer, clock.wall()) ?? 0, longestAskedPauseMs)
-    const fields = { host: url.host, status: answer.status, retryAfterMs: pauseMs }
-    const message = `${url.host} answered ${answer.status}: ${detailOf(answer.body)}; the upload goes on where it is`
-    return uplinkError('UPLINK_NOT_ACCEPTED', message, { fields })
+  function tooLarge(length: number): Error {
+    const message = `The server takes no request of ${length} bytes, the smallest there is`
+    return uplinkError('UPLINK_REFUSED', message, { fields: { status: 413, bytes: length } })
   }
 
   function close(): Promise<void> {
@@ -177,24 +146,10 @@ export async function startUpload(options: UploadOptions): Promise<Upload> {
   }
 }
 
-function checkOffset(answer: Answer, offset: number, min: number, max: number): number {
-  if (offset >= min && offset <= max) return offset
-  throw badAnswer(answer, `Upload-Offset ${offset} outside ${min}–${max}`)
+function smaller(bytes: number): number {
+  return Math.max(leastChunkBytes, Math.floor(bytes / 2))
 }
 
-function badAnswer({ status }: Answer, what: string, details: { retryable?: boolean } = {}): Error {
-  const message = `The server answered ${status} with ${what}`
-  return uplinkError('UPLINK_BAD_ANSWER', message, { fields: { status }, ...details })
-}
-
-function refused({ status, body }: Answer): Error {
-  const detail = detailOf(body)
-  return uplinkError('UPLINK_REFUSED', `The server refused the upload with ${status}: ${detail}`, {
-    fields: { status, answer: detail },
-  })
-}
-
-function askedPauseMs(error: unknown): number {
-  const asked = isHoldfastError(error, 'UPLINK_NOT_ACCEPTED') ? error.fields['retryAfterMs'] : 0
-  return typeof asked === 'number' ? asked : 0
+function isCut(error: unknown): boolean {
+  return isHoldfastError(error, 'UPLINK_REQUEST_FAILED') || isHoldfastError(error, 'UPLINK_TIMED_OUT')
 }
