@@ -121,7 +121,7 @@ test('answers in advance are not taken for the answer to the next request', asyn
 test.each(['http://nowhere.invalid/', 'http://127.0.0.1:1/', 'https://127.0.0.1:1/'])(
   '%s leaves the backlog intact, and the stop ends at once',
   async (url) => {
-    await using own = await underAttack(() => {}, { url })
+    await using own = await underAttack(() => {}, { url, requestTimeoutMs: 1e9 })
     own.queue.put(1, 2)
     await advanceUntil(own.clock, 10, () => own.codes.length > 2)
     await own.uplink.close()
