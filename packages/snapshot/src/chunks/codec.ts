@@ -7,7 +7,8 @@ export const codecs = { stored: 0, brotli: 1 } as const
 
 const compressAsync = promisify(brotliCompress)
 const decompressAsync = promisify(brotliDecompress)
-const sampleBytes = 8_192
+const samples = 6
+const sampleBytes = 4_096
 
 export interface Compressed {
   readonly codec: number
@@ -40,12 +41,14 @@ export async function decompress(codec: number, bytes: Uint8Array, length: numbe
   })
 }
 
-/** Tries a piece from the middle of a large chunk, so that the incompressible costs little. */
+/** Tries pieces from all over a large chunk, so that the incompressible costs little. */
 async function looksCompressible(bytes: Uint8Array): Promise<boolean> {
-  if (bytes.length < 8 * sampleBytes) return true
-  const middle = (bytes.length >>> 1) - (sampleBytes >>> 1)
-  const ends = [bytes.subarray(0, sampleBytes), bytes.subarray(middle, middle + sampleBytes)]
-  const sample = Buffer.concat(ends)
+  if (bytes.length < 4 * samples * sampleBytes) return true
+  const apart = Math.floor((bytes.length - sampleBytes) / (samples - 1))
+  const pieces = Array.from({ length: samples }, (_, at) =>
+    bytes.subarray(at * apart, at * apart + sampleBytes),
+  )
+  const sample = Buffer.concat(pieces)
   return (await brotli(sample)).length < sample.length * 0.97
 }
 
