@@ -1,6 +1,6 @@
 import type { Clock, Random } from '@holdfast/core'
 import { findBlockers, type Ordered } from './blockers.ts'
-import type { CheckReport, Gate } from './check.ts'
+import type { CheckReport, Gate, Status } from './check.ts'
 import { type CheckPlan, refuseCycles, refuseUnknownNeeds } from './check-plan.ts'
 import { afterRun, type CheckState, neverRun, type Outcome, staleAfter, statusAt } from './check-state.ts'
 import { reportCheck } from './report.ts'
@@ -9,6 +9,8 @@ import { type Runner, startRunner } from './runner.ts'
 export interface BoardOptions {
   readonly clock: Clock
   readonly random: Random
+  /** For how long a check of this name has stood like this, in milliseconds. */
+  readonly sinceMs: (name: string, status: Status) => number
   /** Called when a result changed what a check says. */
   readonly turned: () => void
 }
@@ -35,7 +37,7 @@ interface Entry {
   blocked: boolean
 }
 
-export function createBoard({ clock, random, turned }: BoardOptions): Board {
+export function createBoard({ clock, random, sinceMs, turned }: BoardOptions): Board {
   const entries = new Map<string, Entry>()
   const totals = { runs: 0, failures: 0, timeouts: 0 }
   return { add, reports, freshUntil, wakeUnblocked, stop, totals }
@@ -67,7 +69,6 @@ export function createBoard({ clock, random, turned }: BoardOptions): Board {
       if (entries.get(entry.plan.name) === entry) entries.delete(entry.plan.name)
       void entry.runner.stop()
     }
-    turned()
   }
 
   function end({ name }: CheckPlan, outcome: Outcome, durationMs: number): void {
@@ -87,7 +88,12 @@ export function createBoard({ clock, random, turned }: BoardOptions): Board {
     const blockersOf = findBlockers(lookup)
     const asked = [...entries.values()].filter(({ plan }) => gate === undefined || plan.gates.includes(gate))
     return asked.map(({ plan, state }) =>
-      reportCheck(plan, state, { own: statusAt(state, plan, now), blockedBy: blockersOf(plan.name), now }),
+      reportCheck(plan, state, {
+        own: statusAt(state, plan, now),
+        blockedBy: blockersOf(plan.name),
+        now,
+        sinceMs,
+      }),
     )
   }
 

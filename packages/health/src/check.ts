@@ -65,6 +65,8 @@ export interface Check extends CheckOptions {
 export interface CheckReport {
   readonly name: string
   readonly status: Status
+  /** For how long the status has been this one, in milliseconds; staleness is noticed within a second. */
+  readonly sinceMs: number
   readonly gates: readonly Gate[]
   readonly soft: boolean
   /** Whether it has ever passed, which is all that `startup` asks. */
@@ -91,6 +93,8 @@ export interface Probe {
   /** What to answer who asks: `pass` or `warn`; for `live` all but `fail`, since not knowing is no reason to restart. */
   readonly ok: boolean
   readonly status: Status
+  /** For how long the status has been this one, in milliseconds; staleness is noticed within a second. */
+  readonly sinceMs: number
   /** Why it is not ok, a line each. */
   readonly why: readonly string[]
   readonly checks: readonly CheckReport[]

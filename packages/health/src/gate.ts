@@ -1,5 +1,8 @@
 import type { CheckReport, Gate, Probe, Status } from './check.ts'
 
+/** A probe but for its history. */
+export type Judgement = Omit<Probe, 'sinceMs'>
+
 /**
  * Judges a gate by its checks and by what holds it closed.
  *
@@ -7,7 +10,7 @@ import type { CheckReport, Gate, Probe, Status } from './check.ts'
  * `unknown`: the failure is counted where it happened. For `startup` it is
  * enough that a check has ever passed.
  */
-export function judgeGate(gate: Gate, checks: readonly CheckReport[], holds: readonly string[]): Probe {
+export function judgeGate(gate: Gate, checks: readonly CheckReport[], holds: readonly string[]): Judgement {
   const status = holds.length > 0 ? 'fail' : worst(checks.map(weigh))
   const ok = gate === 'live' ? status !== 'fail' : status === 'pass' || status === 'warn'
   return { gate, ok, status, why: ok ? [] : [...holds, ...checks.filter(isAtFault).map(reason)], checks }

@@ -317,6 +317,30 @@ test('isOpen says at every moment what probe says, whatever turns and however lo
   expect(seen.size).toBe(2)
 })
 
+test('since when: from the look that saw it turn, staleness too, and anew for what was removed and added again', async () => {
+  const db = scripted('db', { staleAfterMs: 2_000 })
+  const { add, probe, reports, on } = start()
+  const turned: number[] = []
+  on('changed', ({ sinceMs }) => turned.push(sinceMs))
+  const since = (): [string, number] => [reports()[0]!.status, reports()[0]!.sinceMs]
+  const remove = add(db)
+  await clock.advance(1_500)
+  expect([since(), probe('ready').sinceMs]).toEqual([['pass', 1_500], 1_500])
+  db.does = 'fail'
+  await clock.advance(1_000)
+  expect([since(), probe('ready').sinceMs, probe('live').sinceMs]).toEqual([['fail', 500], 500, 2_500])
+  db.does = 'hang'
+  await clock.advance(500)
+  clock.stall(10_000)
+  expect(since()).toEqual(['unknown', 0])
+  await clock.advance(100)
+  expect(since()).toEqual(['unknown', 100])
+  remove()
+  add(scripted('db'))
+  expect(since()).toEqual(['unknown', 0])
+  expect(turned).toEqual([0, 0, 0])
+})
+
 test('a check that is removed and added again is told of anew', async () => {
   const { add, on } = start()
   const told: string[] = []

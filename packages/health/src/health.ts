@@ -19,6 +19,7 @@ import { type EventLoopOptions, eventLoopCheck, eventLoopDelay } from './event-l
 import { judgeGate } from './gate.ts'
 import { createHolds } from './holds.ts'
 import { oneLine } from './safe-text.ts'
+import { createStandings } from './standing.ts'
 
 export interface HealthOptions {
   /** The checks to begin with, in any order; `add` brings more. @default none */
@@ -97,8 +98,9 @@ export function startHealth(options: HealthOptions = {}): Health {
   const unadmitted =
     traffic === 'held' ? [holds.add('startup', notAdmitted), holds.add('ready', notAdmitted)] : []
   let admitted = 0
-  const board = createBoard({ clock, random, turned: reviewSoon })
-  const seen = new Map<string, Status>()
+  const standings = createStandings(clock)
+  const sinceMs = (check: string, status: Status): number => standings.sinceMs(`check ${check}`, status)
+  const board = createBoard({ clock, random, sinceMs, turned: reviewSoon })
   const opened = new Map<Gate, { readonly ok: boolean; readonly until: number }>()
   const stop = new AbortController()
   let due = false
@@ -128,7 +130,8 @@ export function startHealth(options: HealthOptions = {}): Health {
   }
 
   function probe(gate: Gate): Probe {
-    return judgeGate(gate, board.reports(gate), gate === 'ready' ? readyHolds() : holds.of(gate))
+    const judged = judgeGate(gate, board.reports(gate), gate === 'ready' ? readyHolds() : holds.of(gate))
+    return { ...judged, sinceMs: standings.sinceMs(`gate ${gate}`, judged.status) }
   }
 
   /** Remembered until something turns, or a pass may have gone stale. */
@@ -150,7 +153,10 @@ export function startHealth(options: HealthOptions = {}): Health {
     if (closed) throw healthError('HEALTH_CLOSED', 'This health is closed: add checks before close()')
     const remove = board.add([checks].flat().map((check) => planCheck(check as Check)))
     review()
-    return remove
+    return () => {
+      remove()
+      review()
+    }
   }
 
   function fail(gate: Gate, why: string): () => void {
@@ -189,18 +195,18 @@ export function startHealth(options: HealthOptions = {}): Health {
   function review(): void {
     opened.clear()
     const reports = board.reports()
-    forget(reports)
-    for (const report of reports)
-      tell(`check ${report.name}`, report.status, (was) => events.emit('changed', report, was))
-    for (const probed of gates.map(probe))
-      tell(`gate ${probed.gate}`, probed.status, (was) => events.emit('gateChanged', probed, was))
+    standings.keepOnly(
+      new Set([...reports.map(({ name }) => `check ${name}`), ...gates.map((gate) => `gate ${gate}`)]),
+    )
+    for (const report of reports) {
+      const was = standings.turn(`check ${report.name}`, report.status)
+      if (was !== undefined) events.emit('changed', { ...report, sinceMs: 0 }, was)
+    }
+    for (const probed of gates.map(probe)) {
+      const was = standings.turn(`gate ${probed.gate}`, probed.status)
+      if (was !== undefined) events.emit('gateChanged', { ...probed, sinceMs: 0 }, was)
+    }
     board.wakeUnblocked()
-  }
-
-  function tell(what: string, is: Status, emit: (was: Status) => void): void {
-    const was = seen.get(what) ?? 'unknown'
-    seen.set(what, is)
-    if (was !== is) emit(was)
   }
 
   async function sweep(): Promise<void> {
@@ -208,15 +214,6 @@ export function startHealth(options: HealthOptions = {}): Health {
       review()
       await clock.sleep(sweepMs, stop.signal)
     }
-  }
-
-  /** A check that is added again begins anew. */
-  function forget(reports: readonly CheckReport[]): void {
-    const known = new Set([
-      ...reports.map(({ name }) => `check ${name}`),
-      ...gates.map((gate) => `gate ${gate}`),
-    ])
-    for (const what of seen.keys()) if (!known.has(what)) seen.delete(what)
   }
 
   async function drain({ signal }: WaitOptions = {}): Promise<void> {

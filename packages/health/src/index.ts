@@ -32,13 +32,13 @@ export {
   startHeartbeat,
 } from './heartbeat.ts'
 export { type HttpBeatOptions, httpBeat } from './http-beat.ts'
-export type { StatsSources } from './server/metrics.ts'
 export {
   type HealthServer,
   type HealthServerEvents,
   type HealthServerOptions,
   startHealthServer,
 } from './server/server.ts'
+export type { StatsSources } from './server/sources.ts'
 export type { SystemdEnvironment } from './systemd/environment.ts'
 export {
   type SystemdNotify,

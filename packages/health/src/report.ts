@@ -7,7 +7,17 @@ import { oneLine, safeText } from './safe-text.ts'
 export function reportCheck(
   plan: CheckPlan,
   state: CheckState,
-  { own, blockedBy, now }: { own: Status; blockedBy: readonly string[]; now: number },
+  {
+    own,
+    blockedBy,
+    now,
+    sinceMs,
+  }: {
+    own: Status
+    blockedBy: readonly string[]
+    now: number
+    sinceMs: (name: string, status: Status) => number
+  },
 ): CheckReport {
   const { name, gates, soft } = plan
   const { hasPassed, failures, durationMs, observation, error, answeredAt } = state
@@ -15,6 +25,7 @@ export function reportCheck(
   return {
     name,
     status,
+    sinceMs: sinceMs(name, status),
     gates,
     soft,
     hasPassed,

@@ -7,7 +7,9 @@ import type { CheckReport, Probe, Status } from '../check.ts'
 export function healthJson(probes: readonly Probe[], reports: readonly CheckReport[] | undefined): string {
   const body = {
     status: overall(probes),
-    gates: Object.fromEntries(probes.map(({ gate, ok, status }) => [gate, { ok, status }])),
+    gates: Object.fromEntries(
+      probes.map(({ gate, ok, status, sinceMs }) => [gate, { ok, status, sinceMs: Math.round(sinceMs) }]),
+    ),
     ...(reports && {
       checks: Object.fromEntries(reports.map((report) => [report.name, [checkJson(report)]])),
     }),
@@ -22,6 +24,7 @@ function overall(probes: readonly Probe[]): Exclude<Status, 'unknown'> {
 
 function checkJson({
   status,
+  sinceMs,
   output,
   value,
   unit,
@@ -42,6 +45,7 @@ function checkJson({
     gates,
     soft,
     failures,
+    sinceMs: Math.round(sinceMs),
     ...(ageMs !== undefined && { ageMs: Math.round(ageMs) }),
     ...(durationMs !== undefined && { durationMs: Math.round(durationMs) }),
   }

@@ -3,7 +3,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { createFakeClock, type FakeClock } from '@holdfast/core/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Health, startHealth } from '../health.ts'
-import { statusPage, statusPagePolicy } from './page.ts'
+import { statusPage, statusPagePolicy } from './page/page.ts'
 import { type HealthServer, startHealthServer } from './server.ts'
 
 let clock: FakeClock
@@ -19,7 +19,13 @@ beforeEach(async () => {
     random: () => 0.9,
     checks: [{ name: 'db', failAfter: 1, run }],
   })
-  server = await startHealthServer({ health, port: 0, clock })
+  server = await startHealthServer({
+    health,
+    port: 0,
+    clock,
+    title: 'reef-7',
+    stats: { queue: () => ({ queue_bytes: { kind: 'gauge', help: 'Bytes held', value: 7 } }) },
+  })
 })
 
 afterEach(async () => {
@@ -31,7 +37,10 @@ afterEach(async () => {
 interface Reader {
   readonly response: IncomingMessage
   /** Waits for the next state that was pushed. */
-  next(): Promise<{ gates: { gate: string; ok: boolean; why: string[] }[]; checks: object[] }>
+  next(): Promise<{
+    gates: { gate: string; ok: boolean; why: string[]; sinceMs: number }[]
+    checks: object[]
+  }>
 }
 
 async function read(): Promise<Reader> {
@@ -44,7 +53,7 @@ async function read(): Promise<Reader> {
     while (!text.includes('\n\n')) text += (await chunks.next()).value
     const [event, ...rest] = text.split('\n\n')
     text = rest.join('\n\n')
-    return JSON.parse(event!.replace(/^data: /, ''))
+    return JSON.parse(/^data: (.*)$/m.exec(event!)![1]!)
   }
   response.on('error', () => undefined)
   return { response, next }
@@ -54,15 +63,37 @@ test('the state comes at once, again with every change, and every two seconds; t
   const { response, next } = await read()
   expect(response.headers['content-type']).toBe('text/event-stream')
   const first = await next()
-  expect(first.checks).toMatchObject([{ name: 'db', status: 'fail', output: 'Error' }])
+  expect(first).toMatchObject({
+    title: 'reef-7',
+    checks: [{ name: 'db', status: 'fail', output: 'Error', sinceMs: 0 }],
+    figures: [{ source: 'queue', stats: { queue_bytes: { kind: 'gauge', value: 7 } } }],
+  })
   expect(JSON.stringify(first)).not.toContain('hunter2')
+  await clock.advance(300)
   health.fail('live', 'deadlocked')
+  await clock.advance(0)
   expect((await next()).gates.find(({ gate }) => gate === 'live')).toMatchObject({
     ok: false,
+    sinceMs: 0,
     why: ['deadlocked'],
   })
   await clock.advance(2_000)
-  expect((await next()).checks).toMatchObject([{ ageMs: 2_000 }])
+  expect((await next()).checks).toMatchObject([{ ageMs: 2_300, sinceMs: 2_300 }])
+})
+
+test('many changes within 200 ms are pushed once, the latest at their end', async () => {
+  const { next } = await read()
+  await next()
+  for (let turn = 0; turn < 50; turn += 1) {
+    health.fail('ready', `reason ${turn}`)()
+    health.fail('live', `reason ${turn}`)()
+    await clock.advance(3)
+  }
+  health.fail('live', 'the last')
+  await clock.advance(50)
+  expect((await next()).gates.find(({ gate }) => gate === 'live')?.why).toEqual(['the last'])
+  await clock.advance(2_000)
+  expect((await next()).gates.find(({ gate }) => gate === 'live')).toMatchObject({ sinceMs: 2_050 })
 })
 
 test('a reader who leaves is forgotten, and with the last one the timer', async () => {
@@ -98,5 +129,5 @@ test('the page stands alone, and its policy lets nothing run but its own style a
       `${tag}-src 'sha256-${createHash('sha256').update(text).digest('base64')}'`,
     )
   }
-  expect(page).not.toMatch(/https?:\/\//)
+  expect(page.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/https?:\/\//)
 })

@@ -2,6 +2,14 @@ import type { ServerResponse } from 'node:http'
 import type { Clock } from '@holdfast/core'
 import { type CheckReport, gates } from '../check.ts'
 import type { Health } from '../health.ts'
+import type { SourceFigures } from './sources.ts'
+
+export interface LiveFeedOptions {
+  readonly health: Pick<Health, 'probe' | 'reports' | 'on'>
+  readonly title: string
+  readonly figures: () => readonly SourceFigures[]
+  readonly clock: Clock
+}
 
 /** Pushes how things stand to whoever has the page open, as server-sent events. */
 export interface LiveFeed {
@@ -15,13 +23,15 @@ const mostReaders = 32
 const mostUnread = 1 << 20
 /** Pushed so often even when nothing changes: ages grow, and the page sees that we are alive. */
 const tickMs = 2_000
+/** Changes that follow a push sooner than this wait for it together: a thousand checks may flap. */
+const calmMs = 200
 
-export function createLiveFeed(health: Pick<Health, 'probe' | 'reports' | 'on'>, clock: Clock): LiveFeed {
+export function createLiveFeed({ health, title, figures, clock }: LiveFeedOptions): LiveFeed {
   const readers = new Set<ServerResponse>()
   const stop = new AbortController()
-  let ticking: Promise<void> | undefined
-  let due = false
-  const unsubscribe = [health.on('changed', pushSoon), health.on('gateChanged', pushSoon)]
+  let nap = new AbortController()
+  let pushing: Promise<void> | undefined
+  const unsubscribe = [health.on('changed', changed), health.on('gateChanged', changed)]
   return { open, close }
 
   function open(response: ServerResponse): boolean {
@@ -34,53 +44,60 @@ export function createLiveFeed(health: Pick<Health, 'probe' | 'reports' | 'on'>,
       'x-accel-buffering',
       'no',
     ])
-    response.on('close', () => readers.delete(response))
+    response.on('close', () => left(response))
     readers.add(response)
-    response.write(snapshot())
-    ticking ??= tick()
+    response.write(`retry: 1000\n${snapshot()}`)
+    pushing ??= pushOn()
     return true
   }
 
-  /** Events that come together are pushed together. */
-  function pushSoon(): void {
-    if (due || readers.size === 0) return
-    due = true
-    queueMicrotask(push)
+  function left(reader: ServerResponse): void {
+    readers.delete(reader)
+    if (readers.size === 0) nap.abort()
+  }
+
+  function changed(): void {
+    if (readers.size > 0) nap.abort()
+  }
+
+  /** Pushes at every tick and after every change, as long as somebody reads. */
+  async function pushOn(): Promise<void> {
+    while (readers.size > 0 && !stop.signal.aborted) {
+      await clock.sleep(calmMs, stop.signal)
+      await clock.sleep(tickMs - calmMs, nap.signal)
+      nap = new AbortController()
+      if (!stop.signal.aborted) push()
+    }
+    pushing = undefined
   }
 
   function push(): void {
-    due = false
     const text = snapshot()
     for (const reader of readers) {
       if (reader.writableLength > mostUnread) reader.destroy()
-      else reader.write(text)
+      else if (!reader.destroyed) reader.write(text)
     }
-  }
-
-  async function tick(): Promise<void> {
-    while (readers.size > 0 && !stop.signal.aborted) {
-      await clock.sleep(tickMs, stop.signal)
-      push()
-    }
-    ticking = undefined
   }
 
   function snapshot(): string {
     const state = {
+      title,
       gates: gates.map((gate) => {
-        const { ok, status, why } = health.probe(gate)
-        return { gate, ok, status, why }
+        const { ok, status, sinceMs, why } = health.probe(gate)
+        return { gate, ok, status, sinceMs, why }
       }),
       checks: health.reports().map(publicReport),
+      figures: figures(),
     }
     return `data: ${JSON.stringify(state)}\n\n`
   }
 
   async function close(): Promise<void> {
-    stop.abort()
     for (const unsubscribeOne of unsubscribe) unsubscribeOne()
+    stop.abort()
+    nap.abort()
     for (const reader of readers) reader.destroy()
-    await ticking
+    await pushing
   }
 }
 

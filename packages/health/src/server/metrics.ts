@@ -2,31 +2,19 @@ import type { Stats } from '@holdfast/core'
 import { type CheckReport, gates, type Status } from '../check.ts'
 import type { Health } from '../health.ts'
 import type { Sample } from './exposition.ts'
+import type { SourceFigures } from './sources.ts'
 
-/** Figures by the name of where they come from, which becomes the label `source`. */
-export type StatsSources = Readonly<Record<string, () => Stats>>
-
-/** Everything worth scraping. A source that throws is left out, and told of in `failed`. */
+/** Everything worth scraping. */
 export function gatherSamples(
   health: Pick<Health, 'probe' | 'reports' | 'stats'>,
-  sources: StatsSources,
-  failed: (source: string, error: unknown) => void,
+  figures: readonly SourceFigures[],
 ): Sample[] {
   return [
     ...gateSamples(health),
     ...health.reports().flatMap(checkSamples),
     ...flatten(health.stats?.() ?? {}),
-    ...Object.entries(sources).flatMap(read),
+    ...figures.flatMap(({ source, stats }) => flatten(stats, { source })),
   ]
-
-  function read([source, stats]: [string, () => Stats]): Sample[] {
-    try {
-      return flatten(stats(), { source })
-    } catch (error) {
-      failed(source, error)
-      return []
-    }
-  }
 }
 
 function gateSamples(health: Pick<Health, 'probe'>): Sample[] {

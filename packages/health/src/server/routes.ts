@@ -3,7 +3,7 @@ import type { Health } from '../health.ts'
 import { type Answer, makeAnswer, plainText } from './answer.ts'
 import { exposeSamples, type Sample } from './exposition.ts'
 import { healthJson } from './health-json.ts'
-import { statusPage, statusPagePolicy } from './page.ts'
+import { statusPage, statusPagePolicy } from './page/page.ts'
 
 const gateOf: ReadonlyMap<string, Gate> = new Map([
   ['/livez', 'live'],

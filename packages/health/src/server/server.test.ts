@@ -107,9 +107,9 @@ test('healthz is health+json: pass, warn or fail, and its checks only when asked
   expect(JSON.parse(body)).toEqual({
     status: 'pass',
     gates: {
-      startup: { ok: true, status: 'pass' },
-      ready: { ok: true, status: 'pass' },
-      live: { ok: true, status: 'pass' },
+      startup: { ok: true, status: 'pass', sinceMs: 0 },
+      ready: { ok: true, status: 'pass', sinceMs: 0 },
+      live: { ok: true, status: 'pass', sinceMs: 0 },
     },
   })
   down.add('db')
@@ -161,6 +161,23 @@ test('a source that throws is told of and costs nobody else their figures', asyn
   await broken.close()
   expect(body).toContain('fine_total{source="fine"} 1')
   expect(told).toEqual(['broken', new Error('closed')])
+})
+
+test('figures come and go while it runs; a name that is taken adds nothing', async () => {
+  const figure = { late_total: { kind: 'counter' as const, help: 'Late', value: 2 } }
+  const remove = server.addStats({ late: () => figure })
+  expect((await ask('/metrics')).body).toContain('late_total{source="late"} 2')
+  expect(() => server.addStats({ other: () => figure, queue: () => figure })).toThrow(
+    'stats.queue must be unique',
+  )
+  expect((await ask('/metrics')).body).not.toContain('source="other"')
+  remove()
+  const again = server.addStats({ late: () => figure })
+  remove()
+  expect((await ask('/metrics')).body).toContain('source="late"')
+  again()
+  expect((await ask('/metrics')).body).not.toContain('source="late"')
+  expect(() => server.addStats({ bad: 1 as never })).toThrow('stats.bad')
 })
 
 test('other paths are not found and nothing can be written', async () => {

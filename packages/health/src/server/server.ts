@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import {
   type Clock,
-  checkFunction,
   checkInteger,
   checkMethods,
   checkString,
@@ -14,10 +13,12 @@ import {
 } from '@holdfast/core'
 import { healthError } from '../errors.ts'
 import type { Health } from '../health.ts'
+import { oneLine } from '../safe-text.ts'
 import { type Answer, makeAnswer, plainText } from './answer.ts'
 import { createLiveFeed } from './live.ts'
-import { gatherSamples, type StatsSources } from './metrics.ts'
+import { gatherSamples } from './metrics.ts'
 import { answer, type Readable } from './routes.ts'
+import { createSources, type StatsSources } from './sources.ts'
 
 export interface HealthServerOptions {
   readonly health: Readable & Pick<Health, 'on'>
@@ -25,14 +26,16 @@ export interface HealthServerOptions {
   readonly port: number
   /** Where to listen. A kubelet needs `0.0.0.0` or `::`; what is answered holds no secret. @default '127.0.0.1' */
   readonly host?: string
-  /** Figures for `/metrics`, by the name of where they come from: `{ queue: () => queue.stats() }`. @default none */
+  /** Figures to begin with; `addStats` brings more. @default none */
   readonly stats?: StatsSources
+  /** What the page calls this process. Shown to anyone who asks: no secrets. @default 'Health' */
+  readonly title?: string
   /** @default systemClock */
   readonly clock?: Clock
 }
 
 export type HealthServerEvents = {
-  /** `stats` of this source threw; the rest of that scrape was answered without it. */
+  /** This source of figures threw; whoever asked was answered without it. */
   scrapeFailed(source: string, error: unknown): void
 }
 
@@ -42,24 +45,34 @@ export interface HealthServer extends Running {
   readonly port: number
   /** `http://host:port`, without a slash at the end. */
   readonly url: string
+  /**
+   * Shows figures in `/metrics` and on the page, by the name of where they come from:
+   * `{ queue: () => queue.stats() }`. The returned function removes them; idempotent. So the
+   * server can be the first to run, and the queue comes later.
+   *
+   * Throws a TypeError for a name that is taken; then nothing was added.
+   */
+  addStats(sources: StatsSources): () => void
 }
 
 /**
  * Serves a health over HTTP, all from memory: `/livez`, `/readyz`, `/startupz`
  * (200 or 503), `/healthz` (health+json) and `/metrics` (Prometheus text);
- * `?verbose` tells of every check. `/` is a page for a person's browser, which
- * `/events` keeps up to date.
+ * `?verbose` tells of every check. `/` is a page for a person's browser: the
+ * gates, every check and every figure, kept up to date by `/events`.
  *
  * Resolves once it listens. Rejects with `HEALTH_PORT_IN_USE` or
  * `HEALTH_LISTEN_FAILED`. Answers until `close()`, whether the health is
  * draining or closed, so close it last. Closing cuts open connections.
  */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
-  const { health, stats = {} } = options
+  const { health, clock = systemClock } = options
   checkMethods('health', health, ['probe', 'isOpen', 'reports', 'on'])
-  for (const [source, read] of Object.entries(stats)) checkFunction(`stats.${source}`, read)
   const events = createEvents<HealthServerEvents>()
-  const feed = createLiveFeed(health, options.clock ?? systemClock)
+  const sources = createSources((source, error) => events.emit('scrapeFailed', source, error))
+  sources.add(options.stats ?? {})
+  const title = oneLine(checkString('title', options.title ?? 'Health'))
+  const feed = createLiveFeed({ health, clock, title, figures: sources.read })
   const server = createServer(respond)
   const { address, port, family } = await listen(server, {
     port: checkInteger('port', options.port, { min: 0, max: 65_535 }),
@@ -71,6 +84,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
     host: address,
     port,
     url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    addStats: sources.add,
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -82,7 +96,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
   }
 
   function samples(): ReturnType<typeof gatherSamples> {
-    return gatherSamples(health, stats, (source, error) => events.emit('scrapeFailed', source, error))
+    return gatherSamples(health, sources.read())
   }
 
   function close(): Promise<void> {
