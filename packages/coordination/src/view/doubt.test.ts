@@ -277,3 +277,73 @@ test('another past at the revision shown is found out when the watch begins anew
   await clock.advance(500)
   expect(view.size).toBe(0)
 })
+
+test('another past that came further, with nothing to see at the revision shown, is found out by the first read', async () => {
+  const { clock, memory, open, put } = setUp()
+  await put('a/1')
+  await put('a/2')
+  await using view = await open({ antiEntropyMs: Number.POSITIVE_INFINITY, maxStaleMs: 60_000 })
+  const heard = record(view)
+  memory.rollback(1)
+  for (const key of ['a/3', 'a/4', 'b', 'b', 'b']) await put(key)
+  await clock.advance(200)
+  const confirmed = view.confirm()
+  await clock.advance(200)
+  await confirmed
+  expect(view.entries().map(({ key }) => key)).toEqual(['a/3', 'a/4'])
+  expect(heard).toEqual([
+    'disconnected',
+    'connected',
+    'disconnected',
+    '6 removed a/1 removed a/2 added a/3 added a/4 rolled-back',
+    'connected',
+  ])
+})
+
+test('after a break nothing is proven until everything was compared, and once is enough', async () => {
+  const { clock, memory, network, open, put } = setUp()
+  let whole = 0
+  let failing = false
+  const store: CoordinationStore = {
+    ...network,
+    range: (selection, options = {}) => {
+      if (options.revision === undefined) return network.range(selection, options)
+      whole += 1
+      return failing
+        ? Promise.reject(coordinationError('STORE_UNAVAILABLE', 'no answer'))
+        : network.range(selection, options)
+    },
+  }
+  await put('a/1')
+  await using view = await open({ store, antiEntropyMs: Number.POSITIVE_INFINITY })
+  await clock.advance(10_000)
+  expect(whole).toBe(0)
+  failing = true
+  network.breakWatches()
+  await put('a/2')
+  await clock.advance(10_000)
+  expect([view.status, view.size, view.staleMs > 8_000]).toEqual(['connected', 2, true])
+  failing = false
+  await clock.advance(2_000)
+  expect(view.staleMs).toBeLessThan(2_000)
+  whole = 0
+  await clock.advance(10_000)
+  expect(whole).toBe(0)
+  await memory.close()
+})
+
+test('where history is compacted before it could be compared, it starts anew', async () => {
+  const { clock, memory, network, open, put } = setUp()
+  await put('a/1')
+  await using view = await open({ antiEntropyMs: Number.POSITIVE_INFINITY })
+  const heard = record(view)
+  network.loseNext('answer', 'range')
+  network.breakWatches()
+  await clock.advance(500)
+  await put('b')
+  await put('b')
+  memory.compact()
+  await clock.advance(3_000)
+  expect(heard).toContain('4 compacted')
+  expect(view.staleMs).toBeLessThanOrEqual(1_000)
+})

@@ -16,6 +16,8 @@ export interface Prover {
   wake(): void
   /** A connection began: whatever is missing may be on its way. Reads now. */
   reconnected(): void
+  /** A connection broke, or none began: nothing is proven until everything was compared, for another past may answer from now on. */
+  disconnected(): void
   /** Compares everything now. */
   compareNow(): void
 }
@@ -43,6 +45,8 @@ export function createProver(parts: ProverOptions): Prover {
   let nap = new AbortController()
   let comparePause = new AbortController()
   let suspicion: { generation: number; revision: number; sinceMs: number } | undefined
+  /** Which snapshot, and all that was told since, may be of a past that is gone; undefined once it was compared. */
+  let unproven: { readonly generation: number } | undefined
 
   return {
     prove,
@@ -51,6 +55,9 @@ export function createProver(parts: ProverOptions): Prover {
     reconnected() {
       suspicion = undefined
       nap.abort()
+    },
+    disconnected() {
+      unproven = { generation: replica.generation }
     },
     compareNow: () => comparePause.abort(),
   }
@@ -88,12 +95,14 @@ export function createProver(parts: ProverOptions): Prover {
   async function probe(signal: AbortSignal): Promise<Verdict> {
     const { generation, revision, size } = replica
     const read = reads.begin()
+    const known = Math.max(revision, currency.provenRevision)
     currency.begin(revision, size)
     try {
       const found = await store.range(selection, { minModRevision: revision + 1, limit: 1, signal })
       if (replica.generation !== generation) return askAgain()
       if (found.clusterId !== replica.clusterId) return doubt('replaced')
-      if (found.revision < revision) return doubt('rolled-back')
+      if (found.revision < known) return doubt('rolled-back')
+      if (!(await isSamePast(signal))) return 'behind'
       const unchanged = found.count === size && found.entries.every((entry) => entry.modRevision <= revision)
       if (unchanged && replica.revision === revision) currency.same(read, found)
       else if (currency.found(read, found) === 'diverged') return doubt('diverged')
@@ -103,6 +112,16 @@ export function createProver(parts: ProverOptions): Prover {
     if (currency.proven.number < read.number) return isStuck() ? doubt('diverged') : 'behind'
     suspicion = undefined
     return 'proven'
+  }
+
+  /**
+   * A store that was wiped, or restored from a backup, may have the same cluster id, and may have come
+   * further than we had: then neither its id nor its revision gives it away, only its content does.
+   */
+  async function isSamePast(signal: AbortSignal): Promise<boolean> {
+    const { generation } = replica
+    if (unproven?.generation === generation) await compareAll(signal, () => distrust('compacted'))
+    return unproven?.generation !== generation && replica.generation === generation
   }
 
   /** A snapshot was taken meanwhile: what was found compares with nothing. */
@@ -133,22 +152,27 @@ export function createProver(parts: ProverOptions): Prover {
       await clock.sleep(antiEntropyMs * (0.75 + 0.5 * random()), comparePause.signal)
       if (stop.aborted) return
       comparePause = new AbortController()
-      await compareAll(stop).catch(parts.onCompareFailed)
+      // Where that past is gone, the next probe proves a later revision to compare.
+      await compareAll(stop, () => {}).catch(parts.onCompareFailed)
     }
   }
 
   /** Reads the past as of the replica's own revision, so that nothing in flight can make a difference. */
-  async function compareAll(signal: AbortSignal): Promise<void> {
+  async function compareAll(signal: AbortSignal, onCompacted: () => void): Promise<void> {
     const { generation } = replica
+    const asked = unproven
     const mine = replica.entries()
     const revision = Math.max(replica.revision, currency.provenRevision)
     const theirs = await store.range(selection, { revision, signal }).catch((error: unknown) => {
-      // That past is gone: the next probe proves a later revision to compare.
-      if (isHoldfastError(error, 'WATCH_COMPACTED')) return undefined
+      if (isHoldfastError(error, 'WATCH_COMPACTED')) return 'compacted'
+      // In this moment the store went back before that revision: the next probe tells.
+      if (isHoldfastError(error, 'STORE_REFUSED')) return 'unknown'
       throw error
     })
-    if (!theirs || replica.generation !== generation) return
-    if (theirs.clusterId !== replica.clusterId) distrust('replaced')
-    else if (!isSameList(mine, theirs.entries)) distrust('diverged')
+    if (replica.generation !== generation || theirs === 'unknown') return
+    if (theirs === 'compacted') onCompacted()
+    else if (theirs.clusterId !== replica.clusterId) distrust('replaced')
+    else if (!isSameList(mine, theirs.entries)) distrust(asked ? 'rolled-back' : 'diverged')
+    else if (unproven === asked) unproven = undefined
   }
 }

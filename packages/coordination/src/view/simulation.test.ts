@@ -7,7 +7,7 @@ import type { Operation } from '../store.ts'
 import type { Cut } from '../testing/network.ts'
 import { type FaultyStore, withFaults } from '../testing/with-faults.ts'
 import { openView } from './open-view.ts'
-import { createConsumer, createMirror, createTruth, type Truth } from './simulation.test.truth.ts'
+import { createConsumer, createMirror, createTruth } from './simulation.test.truth.ts'
 
 // A view over a bad network lives through random writes, faults and accidents of the store.
 // At every step: what it says it was told is true and has no gap, and what it shows stood in
@@ -16,14 +16,14 @@ import { createConsumer, createMirror, createTruth, type Truth } from './simulat
 type Step =
   | { do: 'write'; puts: string[]; deletes: string[]; leased: boolean }
   | { do: 'clear' | 'compact' | 'wipe' | 'break' | 'heal' | 'read' | 'confirm' }
-  | { do: 'rollback'; by: number }
+  | { do: 'rollback'; by: number; then: (Step & { do: 'write' })[]; others: number }
   | { do: 'partition'; cut: Cut }
   | { do: 'delay'; maxMs: number }
   | { do: 'lose'; share: number }
   | { do: 'advance'; ms: number }
 
 const key = fc.constantFrom('v/a', 'v/b', 'v/c', 'v/d', 'other')
-const write: fc.Arbitrary<Step> = fc.record({
+const write = fc.record({
   do: fc.constant('write' as const),
   puts: fc.uniqueArray(key, { maxLength: 3 }),
   deletes: fc.uniqueArray(key, { maxLength: 2 }),
@@ -56,6 +56,9 @@ const kinds: fc.Arbitrary<Step> = fc.oneof(
 const rollback: fc.Arbitrary<Step> = fc.record({
   do: fc.constant('rollback' as const),
   by: fc.integer({ min: 0, max: 6 }),
+  // Before anybody is back: the new past may have come further than the old one.
+  then: fc.array(write, { maxLength: 5 }),
+  others: fc.integer({ min: 0, max: 10 }),
 })
 
 const deep = process.env['HOLDFAST_DEEP'] === '1'
@@ -92,7 +95,8 @@ async function simulate(steps: readonly Step[], seed: number, soundness: boolean
     clock,
     random,
     maxStaleMs: 2_000,
-    antiEntropyMs: 20_000,
+    // Whatever another past has in its place must be found out without it.
+    antiEntropyMs: soundness ? 20_000 : Number.POSITIVE_INFINITY,
   })
   const consumers = [createConsumer(view, 3), createConsumer(view, 1_000)]
   const events = createMirror(view)
@@ -137,7 +141,15 @@ async function simulate(steps: readonly Step[], seed: number, soundness: boolean
     else if (step.do === 'advance') await clock.advance(step.ms)
     else if (step.do === 'read') await Promise.all(consumers.map((consumer) => consumer.read()))
     else if (step.do === 'confirm') confirming.push(confirm())
-    else disturb(step, memory, network, truth)
+    else if (step.do === 'rollback') await rollBack(step)
+    else disturb(step, memory, network)
+  }
+
+  async function rollBack({ by, then, others }: Step & { do: 'rollback' }): Promise<void> {
+    memory.rollback(truth.before(by))
+    truth.update()
+    for (const step of then) await perhaps(writeTo(memory, step))
+    for (let count = 0; count < others; count += 1) await memory.transact({ then: [putOther] })
   }
 
   /** What stood when it was asked, or something later, is shown when it is answered. */
@@ -149,6 +161,8 @@ async function simulate(steps: readonly Step[], seed: number, soundness: boolean
     )
   }
 }
+
+const putOther: Operation = { kind: 'put', key: 'other', value: new Uint8Array() }
 
 async function perhaps(call: Promise<unknown>): Promise<void> {
   await call.catch((error: { code?: string }) => expect(error.code).toBe('STORE_REFUSED'))
@@ -168,7 +182,7 @@ async function writeTo(memory: MemoryStore, step: Step & { do: 'write' }): Promi
   await memory.transact({ then: [...puts, ...deletes] })
 }
 
-function disturb(step: Step, memory: MemoryStore, network: FaultyStore, truth: Truth): void {
+function disturb(step: Step, memory: MemoryStore, network: FaultyStore): void {
   if (step.do === 'clear') void memory.transact({ then: [{ kind: 'delete', at: { prefix: 'v/' } }] })
   if (step.do === 'compact') memory.compact()
   if (step.do === 'wipe') memory.wipe()
@@ -177,5 +191,4 @@ function disturb(step: Step, memory: MemoryStore, network: FaultyStore, truth: T
   if (step.do === 'partition') network.partition(step.cut)
   if (step.do === 'delay') network.delay({ minMs: 0, maxMs: step.maxMs })
   if (step.do === 'lose') network.lose({ requests: step.share, answers: step.share, watches: step.share })
-  if (step.do === 'rollback') memory.rollback(truth.before(step.by))
 }

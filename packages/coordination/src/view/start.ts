@@ -133,6 +133,7 @@ export function startView(store: CoordinationStore, options: CheckedViewOptions)
 
   function onDisconnected(error: unknown): void {
     lastError = error
+    prover.disconnected()
     if (isOpen) tellDisconnected(error)
     else if (isHoldfastError(error) && !error.retryable && error.code !== 'WATCH_COMPACTED')
       opened.reject(error)
