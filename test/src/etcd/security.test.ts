@@ -86,7 +86,7 @@ describeEtcd('certificates', () => {
       openEtcdStore({
         endpoints: [endpoint],
         requestTimeoutMs: 3_000,
-        tls: { caFile: authority.ca, serverName: 'localhost', ...tls },
+        tls: { caFile: authority.ca, ...tls },
       })
 
     beforeAll(async () => {
@@ -135,6 +135,25 @@ describeEtcd('certificates', () => {
       await store.transact({ then: [put('c')] })
     })
 
+    test.each([
+      ['IP:127.0.0.1', 'served', 'STORE_DENIED'],
+      ['DNS:localhost', 'STORE_DENIED', 'served'],
+      ['IP:127.0.0.2,DNS:etcd.invalid', 'STORE_DENIED', 'STORE_DENIED'],
+    ])('for %s: an endpoint that is an address must be in it, and so must a name', async (hosts, byAddress, byName) => {
+      const certificate = authority.issue('only', hosts)
+      await using only = await startEtcd({ tls: certificate })
+      const outcome = (endpoint: string): Promise<string> =>
+        openEtcdStore({ endpoints: [endpoint], tls: { caFile: authority.ca } }).then(
+          (store) => store.close().then(() => 'served'),
+          (error: { code: string }) => error.code,
+        )
+      const { port } = new URL(only.endpoint)
+      expect([await outcome(only.endpoint), await outcome(`https://localhost:${port}`)]).toEqual([
+        byAddress,
+        byName,
+      ])
+    })
+
     test('name the user where there is no password', async () => {
       const names = ['common-name', 'other-name']
       await using asking = await startEtcd({
@@ -153,7 +172,7 @@ describeEtcd('certificates', () => {
       await using store = await openEtcdStore({
         endpoints: asking.endpoints,
         namespace: 'app/',
-        tls: { caFile: authority.ca, serverName: 'localhost', ...known },
+        tls: { caFile: authority.ca, ...known },
       })
       await store.transact({ then: [put('a')] })
       expect((await store.range({ prefix: '' })).count).toBe(1)

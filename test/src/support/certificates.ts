@@ -14,8 +14,8 @@ export const describeOpenssl: typeof describe.skip | typeof describe = hasOpenss
 /** A certificate authority whose files stand in a folder. */
 export interface Authority {
   ca: string
-  /** Issues a certificate for 127.0.0.1 and localhost, for servers and clients. */
-  issue(name: string): Certificate
+  /** Issues a certificate for servers and clients. @default for 127.0.0.1 and localhost */
+  issue(name: string, hosts?: string): Certificate
 }
 
 export function createAuthority(folder: string, name = 'ca'): Authority {
@@ -24,14 +24,11 @@ export function createAuthority(folder: string, name = 'ca'): Authority {
   openssl('req', '-x509', ...newKey(key), '-out', ca, '-days', '2', '-subj', `/CN=${name}`)
   return {
     ca,
-    issue(subject) {
+    issue(subject, hosts = 'IP:127.0.0.1,DNS:localhost') {
       const files = { cert: join(folder, `${subject}.crt`), key: join(folder, `${subject}.key`) }
       const request = join(folder, `${subject}.csr`)
       const extensions = join(folder, `${subject}.ext`)
-      writeFileSync(
-        extensions,
-        'subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n',
-      )
+      writeFileSync(extensions, `subjectAltName=${hosts}\nextendedKeyUsage=serverAuth,clientAuth\n`)
       openssl('req', ...newKey(files.key), '-out', request, '-subj', `/CN=${subject}`)
       const signed = ['-CA', ca, '-CAkey', key, '-CAcreateserial', '-extfile', extensions]
       openssl('x509', '-req', '-in', request, ...signed, '-out', files.cert, '-days', '2')
