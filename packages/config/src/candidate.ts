@@ -34,11 +34,12 @@ export async function validate(
   secrets: Secrets,
   signal: AbortSignal,
 ): Promise<Valid> {
-  secrets.learn(candidate.document)
+  for (const { document } of [candidate, ...candidate.layers]) if (document) secrets.learn(document)
   try {
     const result = await answerOf(candidate, settings, signal)
-    if (!result.issues) return { ...candidate, value: deepFreeze(result.value) }
-    throw invalid(result.issues, candidate, secrets)
+    if (result.issues) throw invalid(result.issues, candidate, secrets)
+    secrets.learn(result.value) // a schema may have trimmed or decoded what is secret
+    return { ...candidate, value: deepFreeze(result.value) }
   } catch (cause) {
     signal.throwIfAborted()
     if (isHoldfastError(cause, 'CONFIG_INVALID')) throw cause
@@ -64,7 +65,7 @@ async function answerOf(
 
 function invalid(issues: readonly StandardSchemaV1.Issue[], candidate: Candidate, secrets: Secrets): Error {
   const shown = issues.map((issue) => ({
-    path: showPath((issue.path ?? []).map((part) => (typeof part === 'object' ? part.key : part))),
+    path: showPath(secrets.cutPath((issue.path ?? []).map(keyOf))),
     message: secrets.redactText(issue.message),
   }))
   const sources = candidate.layers.filter((layer) => layer.document).map((layer) => layer.source)
@@ -73,4 +74,8 @@ function invalid(issues: readonly StandardSchemaV1.Issue[], candidate: Candidate
     `the config of ${sources.join(', ')} is invalid: ${shown.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
     { fields: { issues: shown, sources, hash: candidate.hash } },
   )
+}
+
+function keyOf(part: PropertyKey | StandardSchemaV1.PathSegment): string {
+  return String(typeof part === 'object' ? part.key : part)
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type Document, isObject, type Json } from './document.ts'
 
 /**
@@ -28,17 +29,21 @@ export function ownValue(at: unknown, key: string): unknown {
 
 const mostChanges = 100
 
-/** The paths at which two values differ, in dots, as deep as both are objects; at most 100. */
-export function changedPaths(before: Json | undefined, after: Json | undefined): readonly string[] {
+/** The paths at which two values differ, in dots, as deep as both are objects and nothing is secret; at most 100. */
+export function changedPaths(
+  before: Json | undefined,
+  after: Json | undefined,
+  isSecret: (path: readonly string[]) => boolean = () => false,
+): readonly string[] {
   const changed: string[] = []
-  compare(before, after, '')
+  compare(before, after, [])
   return changed
 
-  function compare(from: unknown, to: unknown, path: string): void {
+  function compare(from: unknown, to: unknown, path: readonly string[]): void {
     if (changed.length >= mostChanges || from === to) return
-    if (isObject(from) && isObject(to)) {
+    if (isObject(from) && isObject(to) && !isSecret(path)) {
       for (const key of new Set([...Object.keys(from), ...Object.keys(to)]))
-        compare(ownValue(from, key), ownValue(to, key), path === '' ? key : `${path}.${key}`)
-    } else if (JSON.stringify(from) !== JSON.stringify(to)) changed.push(path)
+        compare(ownValue(from, key), ownValue(to, key), [...path, key])
+    } else if (!isDeepStrictEqual(from, to)) changed.push(path.join('.'))
   }
 }

@@ -59,6 +59,6 @@ export type Loaded =
 
 /**
  * Turns a document's text into plain data; `undefined` for a text without a document.
- * The message of what it throws is shown to users: it tells the place, and never quotes the text, which may hold secrets.
+ * The message of what it throws is shown, without anything that it quotes of the text, which may hold secrets.
  */
 export type Parser = (text: string) => unknown

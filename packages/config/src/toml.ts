@@ -1,6 +1,7 @@
 /** The door `@holdfast/config/toml`. */
 import { parse, TomlDate, TomlError } from 'smol-toml'
 import type { Parser } from './source.ts'
+import { NotParsed } from './sources/not-parsed.ts'
 
 /** TOML 1.0. Dates become their ISO 8601 text, since a config is plain data. Its errors tell line and column, never the text. */
 export const parseToml: Parser = (text) => {
@@ -9,7 +10,7 @@ export const parseToml: Parser = (text) => {
     return plain(parse(text))
   } catch (error) {
     if (!(error instanceof TomlError)) throw error
-    throw new SyntaxError(`is not valid TOML at line ${error.line}, column ${error.column}`)
+    throw new NotParsed(`is not valid TOML at line ${error.line}, column ${error.column}`)
   }
 }
 

@@ -1,6 +1,7 @@
 /** The door `@holdfast/config/yaml`. */
 import { LineCounter, parseDocument } from 'yaml'
 import type { Parser } from './source.ts'
+import { NotParsed } from './sources/not-parsed.ts'
 
 /**
  * YAML 1.2, one document, at most 100 aliases counted with all that they unfold to, no tags of its own.
@@ -17,11 +18,11 @@ export const parseYaml: Parser = (text) => {
   const [first] = document.errors
   if (first) {
     const { line, col } = lines.linePos(first.pos[0])
-    throw new SyntaxError(`is not valid YAML at line ${line}, column ${col}: ${first.code}`)
+    throw new NotParsed(`is not valid YAML at line ${line}, column ${col}: ${first.code}`)
   }
   try {
     return (document.toJS({ maxAliasCount: 100 }) as unknown) ?? undefined
   } catch {
-    throw new SyntaxError('is not usable YAML: it has too many aliases, or one without its anchor')
+    throw new NotParsed('is not usable YAML: it has too many aliases, or one without its anchor')
   }
 }

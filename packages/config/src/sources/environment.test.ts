@@ -19,6 +19,15 @@ describe('environmentSource', () => {
     expect(await source.read()).toMatchObject({ document: { limit: 5, b: '6' } })
   })
 
+  test('counts a value that is not parsed as unreadable, and quotes nothing of it', async () => {
+    const parse = (text: string): unknown => JSON.parse(text)
+    const source = startSource(environmentSource({ A_TOKEN: 'hunter2' }, { prefix: 'A_', parse }))
+    const error = await source.read().catch((failure: unknown) => failure)
+    expect(error).toMatchObject({ code: 'CONFIG_UNREADABLE' })
+    expect((error as Error).message).toMatch(/^environment A_\*: A_TOKEN was not parsed: .*…/)
+    expect((error as Error).message).not.toContain('hunter')
+  })
+
   test('refuses a variable that is both a value and a group', async () => {
     const source = startSource(environmentSource({ A_B: '1', A_B__C: '2' }, { prefix: 'A_' }))
     await expect(source.read()).rejects.toMatchObject({ code: 'CONFIG_UNREADABLE' })

@@ -2,6 +2,7 @@ import { checkFunction, checkString } from '@holdfast/core'
 import { hashOf } from '../document.ts'
 import { nest } from '../nest.ts'
 import type { Source } from '../source.ts'
+import { parseOrThrow } from './parse.ts'
 
 export interface EnvironmentSourceOptions {
   /** Only variables whose names begin with it are read, without it. Case counts. */
@@ -38,7 +39,8 @@ export function environmentSource(
     const entries = Object.entries(variables).flatMap(([variable, text]) => {
       if (!variable.startsWith(prefix) || text === undefined) return []
       const path = variable.slice(prefix.length).split(separator).map(camelCase)
-      return [[path, parse(text, path)] as const]
+      const value = parseOrThrow(`${name}: ${variable}`, text, () => parse(text, path))
+      return [[path, value] as const]
     })
     return documentOf(nest(name, entries))
   }

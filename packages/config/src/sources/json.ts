@@ -1,4 +1,5 @@
 import type { Parser } from '../source.ts'
+import { NotParsed } from './not-parsed.ts'
 
 /** JSON. Its errors tell line and column alone, because the text may hold secrets. */
 export const parseJson: Parser = (text) => {
@@ -6,7 +7,7 @@ export const parseJson: Parser = (text) => {
   try {
     return JSON.parse(text) as unknown
   } catch {
-    throw new SyntaxError(`is not valid JSON${placeOfError(text)}`)
+    throw new NotParsed(`is not valid JSON${placeOfError(text)}`)
   }
 }
 

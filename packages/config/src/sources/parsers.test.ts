@@ -4,6 +4,7 @@ import { toDocument } from '../document.ts'
 import { parseToml } from '../toml.ts'
 import { parseYaml } from '../yaml.ts'
 import { parseJson } from './json.ts'
+import { withoutQuotes } from './parse.ts'
 
 const secret = 'hunter2'
 
@@ -61,6 +62,20 @@ describe('parseJson', () => {
       }),
     )
   })
+})
+
+test("a foreign parser's message is shown without what it quotes", () => {
+  expect(
+    withoutQuotes(`Unexpected token 'h', ..."en": ${secret}, "a"... is not`, `{"token": ${secret}, "a": 1}`),
+  ).toBe(`Unexpected … 'h', ..."…... is not`)
+  expect(withoutQuotes('no section named x at line 3', '[a]\nb=1')).toBe('no section named x at line 3')
+  expect(withoutQuotes("cannot read 'ab' here", 'ab')).toBe("cannot read '…' here")
+  fc.assert(
+    fc.property(fc.string({ minLength: 4 }), fc.string(), fc.string(), (quoted, before, after) => {
+      const shown = withoutQuotes(`${before}${quoted}${after}`.slice(0, 300), `x${quoted}y`)
+      if (!before.includes(quoted.slice(0, 4)) && !after.includes(quoted)) expect(shown).not.toContain(quoted)
+    }),
+  )
 })
 
 describe('parseYaml', () => {
