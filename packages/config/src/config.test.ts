@@ -1,6 +1,7 @@
 import { isHoldfastError } from '@holdfast/core'
 import { createFakeClock } from '@holdfast/core/testing'
 import { describe, expect, expectTypeOf, test } from 'vitest'
+import { z } from 'zod'
 import { openConfig } from './config.ts'
 import { memorySource } from './sources/memory.ts'
 import { schema, startBench, valid } from './testing/kit.ts'
@@ -19,6 +20,16 @@ describe('openConfig', () => {
     }).toThrow(TypeError)
     expectTypeOf(config.value.limit).toEqualTypeOf<number>()
     await config.close()
+  })
+
+  test('is frozen below what a schema froze already', async () => {
+    const shallow = z.object({ a: z.object({ b: z.array(z.object({ c: z.number() })) }) }).readonly()
+    await using config = await openConfig({
+      schema: shallow,
+      sources: [memorySource({ a: { b: [{ c: 1 }] } })],
+    })
+    expect(Object.isFrozen(config.value.a)).toBe(true)
+    expect(Object.isFrozen(config.value.a.b[0])).toBe(true)
   })
 
   test('merges the layers, later ones winning, null deleting', async () => {
@@ -268,6 +279,25 @@ describe('a change', () => {
 })
 
 describe('an optional layer', () => {
+  test('that is out at boot is told from an absent one, and asked again soon', async () => {
+    const clock = createFakeClock()
+    const extra = memorySource({ limit: 20 }, { name: 'extra', optional: true })
+    // Out of reach, and it will not wake anybody when it is back.
+    const silent = {
+      ...extra,
+      start: () => extra.start({ wake: () => undefined, clock, random: Math.random }),
+    }
+    extra.fail(Object.assign(new Error('no'), { code: 'EACCES' }))
+    const opening = openConfig({ schema, sources: [memorySource(valid), silent], clock })
+    await clock.advance(4_000)
+    const config = await opening
+    expect(config.status().running.layers[1]).toMatchObject({ source: 'extra', state: 'unreachable' })
+    extra.set({ limit: 20 })
+    await clock.advance(30_000)
+    expect(config.value.limit).toBe(20)
+    await config.close()
+  })
+
   test('that is absent adds nothing; one that is unreachable keeps its previous value', async () => {
     const extra = memorySource({ limit: 20 }, { name: 'extra', optional: true })
     const { config, source, clock, log } = await startBench({ sources: [memorySource(valid), extra] })
@@ -286,6 +316,24 @@ describe('an optional layer', () => {
     ])
     await config.close()
   })
+})
+
+test('a listener that throws is called once for each change, and stops no other', async () => {
+  const { config, source, clock, log } = await startBench()
+  const errors: string[] = []
+  let calls = 0
+  config.on('applied', () => {
+    calls += 1
+    throw new Error('mine')
+  })
+  config.on('listenerError', (error, event) => errors.push(`${event} ${(error as Error).message}`))
+  config.on('applied', () => log.push('the next listener'))
+  source.set({ ...valid, limit: 20 })
+  await clock.advance(400_000)
+  expect(calls).toBe(1)
+  expect(errors).toEqual(['applied mine'])
+  expect(log).toEqual(['applied 2 live limit', 'the next listener'])
+  await config.close()
 })
 
 describe('closing', () => {

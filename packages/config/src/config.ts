@@ -6,12 +6,13 @@ import { configError } from './errors.ts'
 import { createExclusive } from './exclusive.ts'
 import { type Explanation, explainPath } from './explain.ts'
 import { createLastKnownGood } from './last-known-good.ts'
-import { startLayers } from './layers.ts'
+import { type Layers, startLayers } from './layers.ts'
 import { type ConfigOptions, checkOptions, type Settings } from './options.ts'
 import { createParts, disposeByShape, type PartSpec } from './parts.ts'
 import { parsePath } from './path.ts'
 import { createSecrets } from './redact.ts'
 import { statsOf, statusOf } from './report.ts'
+import type { State } from './state.ts'
 import type { Origin, Status } from './status.ts'
 import type { Config, ConfigEvents, DeepReadonly, Derived, DeriveOptions } from './types.ts'
 import { createWakes, type Wakes } from './wakes.ts'
@@ -44,12 +45,17 @@ export async function openConfig<Schema extends StandardSchemaV1>(
   const parts = createParts(settings, secrets, (part, error) => events.emit('disposeFailed', { part, error }))
   const lastKnownGood = createLastKnownGood(settings)
   const exclusive = createExclusive()
-  const tools = { settings, layers, parts, lastKnownGood, secrets, emit: events.emit, signal: stop.signal }
+  const live = new Live<StandardSchemaV1.InferOutput<Schema>>()
+  const tools: EngineParts = {
+    ...{ settings, layers, parts, lastKnownGood, secrets, emit: events.emit, signal: stop.signal },
+    show: (running) => Live.show(live, running),
+  }
   const engine = await startEngine(tools, exclusive, stop)
-  const looping = followSources(engine, wakes, settings, exclusive, stop.signal)
+  if (layers.hasStaged) wakes.wake()
+  const looping = followSources(engine, layers, wakes, settings, exclusive, stop.signal)
   let closing: Promise<void> | undefined
 
-  return Object.assign(new Live<StandardSchemaV1.InferOutput<Schema>>(engine), {
+  return Object.assign(live, {
     on: events.on,
     status: () => statusOf(engine),
     stats: (): Stats => statsOf(engine, layers),
@@ -77,6 +83,7 @@ export async function openConfig<Schema extends StandardSchemaV1>(
     const part = await exclusive(
       checkedOpen(() => engine.derive({ ...spec, dispose: spec.dispose ?? disposeByShape })),
     )
+    if (layers.hasStaged) wakes.wake() // it has to open on the version to come, too
     return Object.assign(new LivePart<P>(part.slot as { current: P }), {
       name: part.name,
       close: part.close,
@@ -106,30 +113,39 @@ export async function openConfig<Schema extends StandardSchemaV1>(
 }
 
 /**
- * What of a config changes by itself. Accessors on a prototype, which V8 inlines down to plain loads; those
- * of an object literal cost 20 times as much.
+ * What of a config changes by itself: private fields behind accessors on a prototype.
+ *
+ * V8 inlines those down to one plain load. A getter that walks through the engine's state instead costs twelve times
+ * that once any config of the process was refused or rolled back: all configs share its inline caches, and states that
+ * were spread together differently have different shapes.
  */
 class Live<T> {
-  readonly #engine: Engine
+  #value!: DeepReadonly<T>
+  #origin!: Origin
+  #revision!: number
+  #hash!: string
 
-  constructor(engine: Engine) {
-    this.#engine = engine
+  static show<T>(live: Live<T>, { config, origin, revision }: State['running']): void {
+    live.#value = config.value as DeepReadonly<T>
+    live.#origin = origin
+    live.#revision = revision
+    live.#hash = config.hash
   }
 
   get value(): DeepReadonly<T> {
-    return this.#engine.state.running.config.value as DeepReadonly<T>
+    return this.#value
   }
 
   get origin(): Origin {
-    return this.#engine.state.running.origin
+    return this.#origin
   }
 
   get revision(): number {
-    return this.#engine.state.running.revision
+    return this.#revision
   }
 
   get hash(): string {
-    return this.#engine.state.running.config.hash
+    return this.#hash
   }
 }
 
@@ -169,12 +185,13 @@ async function startEngine(
 /** The loop: wake, settle, attempt; sooner again while a source cannot be reached. */
 async function followSources(
   engine: Engine,
+  layers: Layers,
   wakes: Wakes,
   { resyncMs, random }: Settings,
   exclusive: ReturnType<typeof createExclusive>,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let failures = engine.state.attempt.error?.retryable ? 1 : 0; !signal.aborted; ) {
+  for (let failures = layers.unreachable > 0 ? 1 : 0; !signal.aborted; ) {
     const backoff = failures > 0 ? backoffMs(sourceBackoff, failures, random) : Number.POSITIVE_INFINITY
     await wakes.settled(Math.min(backoff, resyncMs))
     if (signal.aborted) return

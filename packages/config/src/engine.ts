@@ -20,11 +20,13 @@ export interface EngineParts {
   readonly lastKnownGood: LastKnownGood
   readonly secrets: Secrets
   readonly emit: Events<ConfigEvents>['emit']
+  /** Makes visible what runs now. */
+  readonly show: (running: State['running']) => void
   /** Aborts at close. */
   readonly signal: AbortSignal
 }
 
-/** Moves a config from one value to the next. Its calls must not overlap; the caller serializes them. Plain properties, because `config.value` is read through them. */
+/** Moves a config from one value to the next. Its calls must not overlap; the caller serializes them. */
 export interface Engine {
   readonly state: State
   readonly good: Valid | undefined
@@ -56,10 +58,12 @@ export interface EngineOptions extends EngineParts {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const { settings, layers, parts, lastKnownGood, secrets, emit, signal, boot, exclusive } = options
+  const { settings, layers, parts, lastKnownGood, secrets, emit, show, signal, boot, exclusive } = options
   const { clock } = settings
   const counts = { applied: 1, rejected: 0, rolledBack: 0, saveFailed: 0 }
   let probation = new AbortController()
+  /** The last-known-good that the disk would not take. */
+  let unsaved: Valid | undefined
   const engine: Mutable<Engine> = {
     state: firstState(appliedFact(boot.config, boot.origin, boot.good)),
     good: boot.good,
@@ -70,6 +74,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     derive,
     close,
   }
+  show(engine.state.running)
   if (boot.failure) {
     note(boot.failure)
     counts[boot.failure.kind === 'rolled-back' ? 'rolledBack' : 'rejected'] += 1
@@ -88,16 +93,17 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   async function attempt(forced: boolean): Promise<boolean> {
     let candidate: Candidate | undefined
+    const owed = unsaved
     try {
       const read = await layers.load({ timeoutMs: settings.loadTimeoutMs, signal, fresh: forced })
       candidate = candidateOf(read)
       await consider(candidate, forced)
-      await tryStaged(candidate, forced)
     } catch (error) {
       if (signal.aborted) return true
       refuse(candidate?.hash, asConfigError(error), forced)
-      return !isOutage(error)
     }
+    if (candidate) await tryStaged(candidate, forced)
+    if (owed && owed === unsaved) await saveLate(owed)
     return layers.unreachable === 0
   }
 
@@ -128,7 +134,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     note(appliedFact(config, origin, engine.good))
     counts.applied += 1
     const { revision } = engine.state.running
-    const changed = changedPaths(before, config.document)
+    const changed = changedPaths(before, config.document, secrets.covers)
     if (beforeHash !== config.hash) emit('applied', { revision, hash: config.hash, origin, changed })
     await retire()
     await startProving(config)
@@ -136,6 +142,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   function note(fact: Fact): void {
     engine.state = reduce(engine.state, fact)
+    show(engine.state.running)
   }
 
   function isProven(config: Valid, good: Valid | undefined): boolean {
@@ -164,8 +171,19 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     engine.good = config
     note({ kind: 'proven' })
     emit('proven', { hash: config.hash })
+    if (await save(config)) await saving(() => lastKnownGood.clearMark())
+  }
+
+  async function save(config: Valid): Promise<boolean> {
     const saved = await saving(() => lastKnownGood.save(config.hash, config.layers))
-    if (saved) await saving(() => lastKnownGood.clearMark())
+    unsaved = saved ? undefined : config
+    return saved
+  }
+
+  /** What the disk would not take is tried again with each reading of the sources. */
+  async function saveLate(config: Valid): Promise<void> {
+    if ((await save(config)) && lastKnownGood.mark?.hash === config.hash)
+      await saving(() => lastKnownGood.clearMark())
   }
 
   async function supervise(config: Valid, until: AbortSignal): Promise<void> {
@@ -180,7 +198,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 
   async function failProbation(config: Valid, cause: unknown): Promise<void> {
-    const error = probationError(config, secrets.redactText(messageOf(cause)), secrets.redactError(cause))
+    const problem = secrets.redactText(messageOf(cause))
+    const error = probationError(config, problem, secrets.redactError(cause), settings)
     try {
       if (await rollBack(error)) return
     } catch (failure) {
@@ -191,12 +210,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     refuse(config.hash, error, true)
   }
 
-  /** True when the last-known-good runs again; false when there is none. */
+  /** True when the last-known-good runs again; false when there is none, or a restart is to bring it. */
   async function rollBack(error: HoldfastError<ConfigErrorCode>): Promise<boolean> {
     const from = engine.state.running.config
     const { good } = engine
     if (!good || good.hash === from.hash) return false
     await condemn(from.hash)
+    if (settings.reload === 'restart') return false
     await apply(good, 'lkg')
     note({ kind: 'rolled-back', hash: from.hash, error, at: clock.wall() })
     counts.rolledBack += 1
@@ -205,12 +225,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 
   async function derive(spec: PartSpec): Promise<Part> {
+    engine.staged = undefined // it was tried without this part
     try {
       return await parts.add(spec, engine.state.running.config.value, signal)
     } catch (error) {
       const unproven = engine.state.running.onProbation && isHoldfastError(error, 'CONFIG_OPEN_FAILED')
       if (!unproven || signal.aborted) throw error
-      const failure = probationError(engine.state.running.config, messageOf(error), error)
+      const failure = probationError(engine.state.running.config, messageOf(error), error, settings)
       if (!(await rollBack(failure))) throw error
       return await parts.add(spec, engine.state.running.config.value, signal)
     }
@@ -223,7 +244,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   async function postpone(valid: Valid): Promise<void> {
     note({ kind: 'pending', hash: valid.hash, at: clock.wall() })
-    const changed = changedPaths(engine.state.running.config.document, valid.document)
+    const changed = changedPaths(engine.state.running.config.document, valid.document, secrets.covers)
     emit('pending', { hash: valid.hash, changed })
   }
 
@@ -243,7 +264,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       engine.staged = { ...tried, state: 'prepared' }
       emit('staged', { hash, ready: true })
     } catch (failure) {
-      signal.throwIfAborted()
+      if (signal.aborted) return
       const error = asConfigError(failure)
       engine.staged = { ...tried, state: 'rejected', error }
       emit('staged', { hash, ready: false, error })
@@ -281,8 +302,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 }
 
-function probationError(config: Candidate, problem: string, cause: unknown): HoldfastError<ConfigErrorCode> {
-  const message = `config ${config.hash.slice(0, 12)} failed its probation: ${problem}; fix it at its source, or refresh() to try it again`
+function probationError(
+  config: Candidate,
+  problem: string,
+  cause: unknown,
+  { reload }: Settings,
+): HoldfastError<ConfigErrorCode> {
+  const next = reload === 'hot' ? 'refresh() to try it again' : 'restart to run the last-known-good'
+  const message = `config ${config.hash.slice(0, 12)} failed its probation: ${problem}; fix it at its source, or ${next}`
   return configError('CONFIG_ROLLED_BACK', message, { cause, fields: { hash: config.hash } })
 }
 

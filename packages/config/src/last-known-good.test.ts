@@ -184,6 +184,47 @@ describe('the last-known-good', () => {
     },
   )
 
+  test('that the disk would not take is written with a later reading of the sources, and leaves a mark alone', async () => {
+    const disk = createMemoryDisk()
+    const { config, source, settle, clock, log } = await startBench({
+      lastKnownGood: { folder, fileSystem: disk },
+      resyncMs: 60_000,
+    })
+    disk.failFrom(0, new Error('ENOSPC'))
+    source.set({ ...valid, limit: 20 })
+    await settle()
+    await clock.advance(60_000)
+    disk.heal()
+    await clock.advance(60_000)
+    expect(log.filter((line) => line.startsWith('saveFailed'))).toHaveLength(2)
+    expect(config.status().lastKnownGood.error).toBeUndefined()
+    const calls = disk.calls.length
+    await clock.advance(600_000)
+    expect(disk.calls).toHaveLength(calls)
+    await config.close()
+    expect(await limitOf(disk)).toBe(20)
+  })
+
+  test('that is written late leaves the mark of what failed since', async () => {
+    const disk = createMemoryDisk()
+    let sick = false
+    const { config, source, clock } = await startBench({
+      lastKnownGood: { folder, fileSystem: disk },
+      probation: { forMs: 1_000, failAfter: 1, healthy: async () => !sick },
+    })
+    disk.failFrom(0, new Error('ENOSPC'))
+    await clock.advance(2_000) // proven, but not on the disk
+    disk.heal()
+    sick = true
+    source.set({ ...valid, limit: 20 })
+    await clock.advance(5_000)
+    expect(config.value.limit).toBe(10)
+    await clock.advance(400_000)
+    expect(config.status().lastKnownGood.error).toBeUndefined()
+    expect(disk.files.get('/state/probation')).toContain('"failed"')
+    await config.close()
+  })
+
   test('in a folder that cannot even be made does not stop the boot', async () => {
     const disk = createMemoryDisk()
     disk.failFrom(0, new Error('EROFS'))

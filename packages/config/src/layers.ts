@@ -23,6 +23,8 @@ export interface Layers {
   seed(layers: readonly Layer[]): void
   /** Sources whose latest reading failed. */
   readonly unreachable: number
+  /** Whether a source has a version to come. */
+  readonly hasStaged: boolean
   close(): Promise<void>
 }
 
@@ -51,6 +53,9 @@ export function startLayers({ settings, context, secrets, onFailed, onRecovered 
     },
     get unreachable() {
       return failing.size
+    },
+    get hasStaged() {
+      return [...previous.values()].some((layer) => layer.staged)
     },
     async close() {
       await Promise.all(running.map((entry) => entry.running.close()))
@@ -104,7 +109,7 @@ function layerOf(source: Source, loaded: Loaded): Layer {
     const staged = loaded.staged && presentLayer(source.name, loaded.staged)
     return { ...presentLayer(source.name, loaded), ...(staged ? { staged } : {}) }
   }
-  if (source.optional) return absentLayer(source.name)
+  if (source.optional) return without(source.name, 'absent')
   throw configError('CONFIG_MISSING', `${source.name} is not there; create it, or make the source optional`, {
     fields: { source: source.name },
   })
@@ -115,12 +120,12 @@ function presentLayer(source: string, loaded: { document: unknown; revision: str
   return { source, state: 'present', revision: loaded.revision, hash: hashOf(document), document }
 }
 
-function absentLayer(source: string): Layer {
-  return { source, state: 'absent', revision: '', hash: '' }
+function without(source: string, state: 'absent' | 'unreachable'): Layer {
+  return { source, state, revision: '', hash: '' }
 }
 
 function standIn(source: Source, previous: Layer | undefined): Layer {
-  if (!previous) return absentLayer(source.name)
+  if (!previous) return without(source.name, 'unreachable')
   const { staged: _, ...layer } = previous
   return layer.state === 'present' ? { ...layer, state: 'stale' } : layer
 }

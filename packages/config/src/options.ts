@@ -37,7 +37,7 @@ export interface ConfigOptions<Schema extends StandardSchemaV1> {
   disposeTimeoutMs?: number
   /** The sources are read at least this often, whatever their watches say, in milliseconds, > 0; `Infinity` for never. @default 300_000 */
   resyncMs?: number
-  /** `restart` validates what changes and reports it as pending, and never swaps. @default 'hot' */
+  /** `restart`: what changes is validated and reported as pending, and the value stays what it was at boot, also when probation fails: the next boot then takes the last-known-good. @default 'hot' */
   reload?: 'hot' | 'restart'
   /** What a new config has to pass before it is the last-known-good. @default none: it is, once applied */
   probation?: ProbationOptions

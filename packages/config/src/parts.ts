@@ -39,7 +39,7 @@ interface Slot {
   selected: unknown
   current: unknown
   /** Set by closing: from then on nothing is swapped in. */
-  ended?: Promise<void>
+  ended: Promise<void> | undefined
 }
 
 interface Opened {
@@ -60,7 +60,7 @@ export function createParts(
     if ([...slots].some((slot) => slot.spec.name === spec.name))
       throw new TypeError(`derive: name must be unique, got ${JSON.stringify(spec.name)} twice`)
     const { selected, next } = await open(spec, select(spec, value), signal)
-    const slot: Slot = { spec, selected, current: next }
+    const slot: Slot = { spec, selected, current: next, ended: undefined }
     slots.add(slot)
     return { name: spec.name, slot, close: () => end(slot) }
   }

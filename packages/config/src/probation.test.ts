@@ -204,6 +204,48 @@ test('a config that was rolled back is not tried again after a restart either', 
   await next.close()
 })
 
+test('with reload: restart, a failed probation swaps nothing; the next boot takes the last-known-good', async () => {
+  const disk = createMemoryDisk()
+  await (await provenBench(disk)).config.close()
+  const sick = { ...createHealth(), sick: true, healthy: async () => false }
+  const options = { probation: sick, lastKnownGood: { folder: '/state', fileSystem: disk } }
+  const { config, clock, log } = await startBench({
+    ...options,
+    document: { ...valid, limit: 30 },
+    reload: 'restart',
+  })
+  await clock.advance(20_000)
+  expect(config).toMatchObject({ value: { limit: 30 }, revision: 1 })
+  expect(log).toEqual(['rejected CONFIG_ROLLED_BACK'])
+  expect(config.status().attempt.error?.message).toContain('restart to run the last-known-good')
+  await config.close()
+  const { config: next } = await bootAgain(disk, 30)
+  expect(next).toMatchObject({ value: { limit: 10 }, origin: 'lkg' })
+  await next.close()
+})
+
+test('with reload: restart, a part that does not open on an unproven config swaps nothing either', async () => {
+  const disk = createMemoryDisk()
+  await (await provenBench(disk)).config.close()
+  const { config } = await startBench({
+    document: { ...valid, limit: 30 },
+    reload: 'restart',
+    probation: createHealth(),
+    lastKnownGood: { folder: '/state', fileSystem: disk },
+  })
+  const deriving = config.derive({
+    name: 'client',
+    select: (value) => value.limit,
+    open: (limit) => (limit === 30 ? Promise.reject(new Error('too many')) : Promise.resolve(limit)),
+  })
+  await expect(deriving).rejects.toMatchObject({ code: 'CONFIG_OPEN_FAILED' })
+  expect(config.value.limit).toBe(30)
+  await config.close()
+  const { config: next } = await bootAgain(disk, 30)
+  expect(next.value.limit).toBe(10)
+  await next.close()
+})
+
 describe('a process that dies on probation', () => {
   test('boots on the last-known-good, reports rolled-back, and does not try again', async () => {
     const disk = createMemoryDisk()

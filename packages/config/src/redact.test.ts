@@ -54,9 +54,66 @@ describe('createSecrets', () => {
     )
   })
 
-  test('returns an error without secrets as it is', () => {
-    const error = new Error('plain')
-    expect(createSecrets([['token']]).redactError(error)).toBe(error)
+  test('returns an error as it is that is plain and shows no secret', () => {
+    const secrets = createSecrets([['token']])
+    secrets.learn({ token: 'hunter2' })
+    const cause = Object.assign(new Error('inner'), { code: 'EACCES', errno: -13, fields: { paths: ['a'] } })
+    const error = new Error('plain', { cause })
+    expect(secrets.redactError(error)).toBe(error)
+  })
+
+  test('of an error that is not plain keeps what is harmless', () => {
+    const secrets = createSecrets([['token']])
+    secrets.learn({ token: 'hunter2' })
+    class Headers {
+      readonly #hidden = 'Bearer hunter2'
+      toJSON(): string {
+        return this.#hidden
+      }
+    }
+    const first = Object.assign(new TypeError('first'), { headers: new Headers(), status: 401 })
+    const error = secrets.redactError(new AggregateError([first, 'hunter2'], 'both'))
+    expect(error).toMatchObject({
+      message: 'both',
+      errors: [{ name: 'TypeError', status: 401 }, '[redacted]'],
+    })
+    expect(JSON.stringify([error, (error as AggregateError).errors])).not.toContain('hunter2')
+  })
+
+  test('comes to an end with causes that are a ring, and objects that are deep', () => {
+    const secrets = createSecrets([['token']])
+    secrets.learn({ token: 'hunter2' })
+    const ring = new Error('ring')
+    ring.cause = ring
+    let deep: unknown = 'hunter2'
+    for (let level = 0; level < 20; level += 1) deep = { deep }
+    const error = secrets.redactError(Object.assign(ring, { deep }))
+    expect(inspect(error, { depth: 30 })).not.toContain('hunter2')
+  })
+
+  test('knows a line of a longer secret, a trimmed one, and what each form of a URL makes of it', () => {
+    const secrets = createSecrets([['key'], ['password']])
+    secrets.learn({ key: '-----BEGIN KEY-----\nhunter2hunter2\n', password: " hunter2 (x)'s " })
+    expect(secrets.redactText('bad line hunter2hunter2')).toBe('bad line [redacted]')
+    expect(secrets.redactText("login hunter2 (x)'s!")).toBe('login [redacted]!')
+    const url = new URL('http://host')
+    url.password = "hunter2 (x)'s"
+    expect(secrets.redactText(url.href)).not.toContain('hunter2')
+    expect(secrets.redactText(String(new URLSearchParams({ p: " hunter2 (x)'s " })))).not.toContain('hunter2')
+  })
+
+  test('forgets what was not used for long, never what is', () => {
+    const secrets = createSecrets([['*']], 20)
+    for (let turn = 0; turn < 30; turn += 1) secrets.learn({ fixed: 'hunter2', turning: `secret-${turn}` })
+    expect(secrets.redactText('hunter2 secret-29 secret-0x')).toBe('[redacted] [redacted] secret-0x')
+  })
+
+  test('of a secret object hides the keys, too', () => {
+    const secrets = createSecrets([['tokens']])
+    secrets.learn({ tokens: { hunter2: true } })
+    expect(secrets.redactText('Unrecognized key: "hunter2"')).toBe('Unrecognized key: "[redacted]"')
+    expect(secrets.cutPath(['tokens', 'hunter2'])).toEqual(['tokens'])
+    expect(secrets.cutPath(['other', 'hunter2'])).toEqual(['other', 'hunter2'])
   })
 })
 
@@ -132,6 +189,47 @@ describe('a secret of a config', () => {
     expect(log).toContain('disposeFailed client')
     expect(shown).toContain('[redacted] ends with a bang')
     expect(shown).not.toContain('hunter2')
+    await config.close()
+  })
+
+  test('does not appear where a schema moved it, nor as a key, nor in the paths that changed', async () => {
+    const moving = z
+      .object({
+        password: z.string().trim(),
+        tokens: z.strictObject({ hunter3: z.boolean().optional() }).default({}),
+      })
+      .transform(({ password, tokens }) => ({
+        tokens,
+        dsn: `pg://u:${password}@h`,
+        url: new URL(`http://u:${password}@h`),
+      }))
+    const clock = createFakeClock()
+    const source = memorySource({ password: ' hunter2 ', tokens: { hunter3: true } })
+    const config = await openConfig({
+      schema: moving,
+      sources: [source],
+      clock,
+      secrets: ['password', 'tokens'],
+    })
+    const seen: unknown[] = [config.explain('dsn'), config.explain('url')]
+    for (const event of ['applied', 'rejected'] as const)
+      config.on(event, (told: unknown) => {
+        seen.push(told)
+      })
+    const failing = config.derive({
+      name: 'pool',
+      select: ({ dsn }) => dsn,
+      open: (dsn) => Promise.reject(new Error(`cannot dial ${dsn}`)),
+    })
+    seen.push(await failing.catch((error: unknown) => error))
+    source.set({ password: 'x', tokens: {} })
+    await clock.advance(1_000)
+    source.set({ password: 'x', tokens: { hunter4: true } })
+    await clock.advance(1_000)
+    const shown = inspect(seen, { depth: 12, showHidden: true, maxStringLength: null })
+    expect(seen[3]).toMatchObject({ changed: ['password', 'tokens'] })
+    expect(seen[4]).toMatchObject({ error: { fields: { issues: [{ path: 'tokens' }] } } })
+    expect(shown).not.toMatch(/hunter[234]/)
     await config.close()
   })
 

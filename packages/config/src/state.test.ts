@@ -71,6 +71,7 @@ class Host {
 
   async boot(): Promise<void> {
     this.story.length = 0
+    this.rejections = [] // a process that was not there has to be told
     const opening = openConfig({
       schema,
       sources: [this.source],

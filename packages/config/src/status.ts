@@ -4,13 +4,13 @@ import type { ConfigErrorCode } from './errors.ts'
 /** Where the running value came from: the sources, or the last-known-good. */
 export type Origin = 'live' | 'lkg'
 
-/** What became of one layer: read, not there, or unreachable and kept as it was. */
+/** What became of one layer: read; not there; out of reach and kept as it was (`stale`); out of reach and never read. */
 export interface LayerStatus {
   readonly source: string
-  readonly state: 'present' | 'absent' | 'stale'
-  /** What the source calls this version; empty when absent. */
+  readonly state: 'present' | 'absent' | 'stale' | 'unreachable'
+  /** What the source calls this version; empty without a document. */
   readonly revision: string
-  /** SHA-256 of this layer alone: what a fleet whose other layers differ compares. Empty when absent. */
+  /** SHA-256 of this layer alone: what a fleet whose other layers differ compares. Empty without a document. */
   readonly hash: string
 }
 

@@ -23,7 +23,7 @@ type Builtin =
 
 /** A config that is running: valid from the first moment to the last. */
 export interface Config<T> extends Running {
-  /** The whole value, deeply frozen. Changes only as a whole, in one turn of the event loop together with every derived part. */
+  /** What the schema made of the layers, deeply frozen. Every change brings a new object, in the same turn of the event loop as the derived parts that belong to it. */
   readonly value: DeepReadonly<T>
   readonly origin: Origin
   /** Counts the swaps of this process, from 1. */
@@ -37,10 +37,10 @@ export interface Config<T> extends Running {
   /**
    * Has a client, a pool or a rule set follow the config it was made from.
    *
-   * Resolves when it is open on the current value; `CONFIG_OPEN_FAILED` when that fails. From
-   * then on, whenever what it selects has changed, the new one is opened beside the old; if any
-   * part's `open` rejects, no part is swapped and the running config stays. Parts open in the
-   * order of their deriving and are disposed in reverse. `open` must not derive.
+   * Resolves once a first one is open, and rejects with `CONFIG_OPEN_FAILED` when that fails. A
+   * later change of `select`'s result makes a second one while the first still serves; one part
+   * that cannot be made refuses the change for all of them. Parts open in the order of their
+   * deriving and are disposed in reverse. Must not be called, nor `refresh` awaited, in an `open`.
    */
   derive<S, P>(options: DeriveOptions<T, S, P>): Promise<Derived<P>>
   /** Reads every source at once and applies what it finds, though it was rejected before. Resolves with the outcome; never rejects for a bad config. */
@@ -72,13 +72,13 @@ export interface ConfigEvents {
   applied(event: Applied): void
   /** A config was refused; the running one stays. Once for each refused hash, however often it is read. */
   rejected(event: Rejected): void
-  /** A config that ran failed its probation; the last-known-good runs. */
+  /** A config that ran failed its probation, and the last-known-good took its place. */
   rolledBack(event: RolledBack): void
   /** A config passed its probation, or had none: a rollback would return to it. */
   proven(event: { readonly hash: string }): void
   /** With `reload: 'restart'`: a valid config waits for a restart. */
   pending(event: { readonly hash: string; readonly changed: readonly string[] }): void
-  /** The version to come was tried. */
+  /** The version to come was tried: after a change of it, after boot, and with each new part. */
   staged(event: {
     readonly hash: string
     readonly ready: boolean
@@ -87,7 +87,7 @@ export interface ConfigEvents {
   /** A source cannot be reached, or can be again. */
   sourceFailed(event: { readonly source: string; readonly error: HoldfastError<ConfigErrorCode> }): void
   sourceRecovered(event: { readonly source: string }): void
-  /** The last-known-good, or the mark of a probation, could not be written; the config runs on. */
+  /** The last-known-good, or the mark of a probation, could not be written; the config runs on. The former is tried again whenever the sources are read. */
   saveFailed(event: { readonly error: HoldfastError<ConfigErrorCode> }): void
   /** An old part could not be disposed of, or not in time. */
   disposeFailed(event: { readonly part: string; readonly error: unknown }): void

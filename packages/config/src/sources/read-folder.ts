@@ -1,5 +1,5 @@
 import { readdir, readlink } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { isAbsence, readSteadily } from './read-file.ts'
 import { fileFingerprint } from './watch-folder.ts'
 
@@ -33,7 +33,7 @@ export async function readFolder(
   throw new Error(`${folder} was changing during each of ${mostTries} readings`)
 
   async function readVersion(version: string): Promise<FolderContent | 'changed'> {
-    const base = join(folder, version)
+    const base = resolve(folder, version)
     const paths = await list(base, '..')
     if (!paths || (await versionOf(folder)) !== version) return 'changed'
     const files = await readAll(base, paths)

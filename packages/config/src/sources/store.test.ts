@@ -142,6 +142,27 @@ describe('storeSource', () => {
 })
 
 describe('rolloutSource', () => {
+  test('tries what is staged already at boot, with each new part, and beside an active version that is refused', async () => {
+    const { clock, memory } = await startStoreBench()
+    await put(memory, '/rollout/active', valid)
+    await put(memory, '/rollout/staged', { upstream: { url: 'http://b' } })
+    const config = await openConfig({ schema, sources: [rolloutSource(memory, '/rollout')], clock })
+    const log = logOf(config)
+    await clock.advance(1_000)
+    await config.derive({
+      name: 'client',
+      select: (value) => value.upstream.url,
+      open: (url) => (url === 'http://b' ? Promise.reject(new Error('refused')) : Promise.resolve(url)),
+    })
+    await clock.advance(1_000)
+    expect(config.status().staged).toMatchObject({ state: 'rejected' })
+    await put(memory, '/rollout/active', { limit: 0 })
+    await put(memory, '/rollout/staged', { upstream: { url: 'http://c' } })
+    await clock.advance(1_000)
+    expect(log).toEqual(['staged true', 'staged false', 'rejected CONFIG_INVALID', 'staged true'])
+    await config.close()
+  })
+
   test('tries what is staged in all but the swap, and runs what is active', async () => {
     const { clock, memory } = await startStoreBench()
     await put(memory, '/rollout/active', valid)
