@@ -28,6 +28,7 @@ test.each<[string, unknown]>([
   ['auth.username', { endpoints, auth: { username: '', password: 'p' } }],
   ['auth.password', { endpoints, auth: { username: 'u', password: '' } }],
   ['namespace', { endpoints, namespace: 7 }],
+  ['connect', { endpoints, connect: 'soon' }],
   ['requestTimeoutMs', { endpoints, requestTimeoutMs: 0 }],
   ['keepAlive.timeMs', { endpoints, keepAlive: { timeMs: 4_999 } }],
   ['keepAlive.timeoutMs', { endpoints, keepAlive: { timeoutMs: 0 } }],

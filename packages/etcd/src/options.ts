@@ -3,6 +3,7 @@ import {
   checkFunction,
   checkInteger,
   checkMethods,
+  checkOneOf,
   checkString,
   type Random,
   systemClock,
@@ -16,6 +17,8 @@ export interface EtcdStoreOptions {
   auth?: EtcdAuth
   /** Stands before every key that this store reads and writes; a `/` at its end is wise. @default '' */
   namespace?: string
+  /** `later`: opens without a connection, which the first call makes: for an agent that has to boot while etcd is down. @default 'now' */
+  connect?: 'now' | 'later'
   /** Milliseconds until an unanswered call rejects with STORE_UNAVAILABLE, ≥ 1; connecting counts. @default 5_000 */
   requestTimeoutMs?: number
   /** HTTP/2 pings, by which a connection whose other end fell silent is noticed. */
@@ -65,6 +68,7 @@ export interface CheckedOptions {
   tls: EtcdTls & { reloadMs: number }
   auth: EtcdAuth | undefined
   namespace: string
+  connect: 'now' | 'later'
   requestTimeoutMs: number
   keepAlive: { timeMs: number; timeoutMs: number }
   watchBufferBytes: number
@@ -86,6 +90,7 @@ export function checkOptions(options: EtcdStoreOptions): CheckedOptions {
     tls: checkTls(options.tls ?? {}),
     auth: options.auth && checkAuth(options.auth),
     namespace: checkNamespace(options.namespace ?? ''),
+    connect: checkOneOf('connect', options.connect ?? 'now', ['now', 'later']),
     requestTimeoutMs: checkInteger('requestTimeoutMs', requestTimeoutMs, { min: 1, max: longestMs }),
     keepAlive: {
       timeMs: checkInteger('keepAlive.timeMs', keepAlive.timeMs ?? 6_000, { min: 5_000, max: longestMs }),

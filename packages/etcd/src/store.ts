@@ -44,7 +44,7 @@ export interface EtcdStoreEvents {
 const maxTtlMs = 9_000_000_000_000
 
 /**
- * Opens a coordination store on etcd (3.4 or later), connected when the promise resolves.
+ * Opens a coordination store on etcd (3.4 or later), connected when the promise resolves, unless `connect: 'later'` is given.
  *
  * All calls and watches ride on one connection to one member. Where it breaks, or a call stays
  * unanswered and nothing else was heard meanwhile, every watch on it rejects and the next call
@@ -59,7 +59,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdStor
   const checked = checkOptions(options)
   const { store, connect } = createStore(checked, await readCredentials(checked.tls))
   try {
-    await connect()
+    if (checked.connect === 'now') await connect()
     return store
   } catch (error) {
     await store.close()

@@ -27,6 +27,19 @@ describeEtcd('an etcd store over the life of its etcd', () => {
     expect((await store.range({ key: 'kept' })).clusterId).toBe(clusterId)
   })
 
+  test('with connect: later it opens while etcd is down, and the first call connects', async () => {
+    await using etcd = await startEtcd()
+    await etcd.kill()
+    await using store = await openEtcdStore({
+      endpoints: [etcd.endpoint],
+      requestTimeoutMs: 3_000,
+      connect: 'later',
+    })
+    expect(await codeOf(store.range({ key: 'a' }))).toBe('STORE_UNAVAILABLE')
+    await etcd.restart()
+    expect((await store.range({ key: 'a' })).count).toBe(0)
+  })
+
   test('a wipe is another cluster', async () => {
     await using etcd = await startEtcd()
     await using store = await open([etcd.endpoint])

@@ -19,6 +19,8 @@ export interface NodePlan {
 export interface EtcdNode {
   readonly name: string
   readonly endpoint: string
+  /** Where it listens for its peers. */
+  readonly peer: string
   readonly running: boolean
   /** Resolves when the node answers a linearizable read. */
   start(): Promise<void>
@@ -30,8 +32,8 @@ export interface EtcdNode {
   resume(): void
   /** Kills it if it runs and starts it on the same ports and data. */
   restart(): Promise<void>
-  /** Kills it if it runs, empties its data folder and starts it. */
-  wipe(): Promise<void>
+  /** Kills it if it runs, empties its data folder and starts it; with `refill` between the two. */
+  wipe(refill?: () => void): Promise<void>
   isLeader(): Promise<boolean>
 }
 
@@ -45,6 +47,7 @@ export function createEtcdNode(plan: NodePlan): EtcdNode {
   const node: EtcdNode = {
     name: plan.name,
     endpoint: plan.endpoint,
+    peer: plan.peer,
     get running() {
       return child !== undefined
     },
@@ -56,9 +59,10 @@ export function createEtcdNode(plan: NodePlan): EtcdNode {
       await kill()
       await start()
     },
-    wipe: async () => {
+    wipe: async (refill) => {
       await kill()
       await rm(plan.dataFolder, { recursive: true, force: true })
+      refill?.()
       await start()
     },
     isLeader: async () => /^etcd_server_is_leader 1$/m.test((await get('/metrics')) ?? ''),
