@@ -1,5 +1,6 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { startSource, temporaryFolder, until } from '../testing/folder.ts'
 import { directorySource } from './directory.ts'
@@ -37,6 +38,34 @@ describe('directorySource', () => {
       publish(folder, version, { a: version })
       await source.woken(before + 1)
       expect(await source.read()).toMatchObject({ document: { a: version } })
+    }
+  })
+
+  test('that is swapped twice before a reading ends is read as of one version, and wakes for the last', async () => {
+    const folder = temporaryFolder()
+    const keys = Array.from({ length: 12 }, (_, index) => `key-${index}`)
+    const filesOf = (version: string) => Object.fromEntries(keys.map((key) => [key, version]))
+    let current = 'v0'
+    const swap = (version: string): void => {
+      publish(folder, version, filesOf(version))
+      rmSync(join(folder, `..${current}`), { recursive: true })
+      current = version
+    }
+    publish(folder, 'v0', filesOf('v0'))
+    const source = startSource(directorySource(folder))
+    await source.read()
+    for (let round = 1; round <= 30; round += 1) {
+      const before = source.wakes
+      const reading = source.read()
+      for (const half of ['a', 'b']) {
+        for (let turns = round % 8; turns > 0; turns -= 1) await turn()
+        swap(`v${round}${half}`)
+      }
+      const { document } = (await reading) as { document: Record<string, string> }
+      expect(Object.keys(document)).toHaveLength(12)
+      expect(new Set(Object.values(document)).size).toBe(1)
+      await source.woken(before + 1)
+      expect(await source.read()).toMatchObject({ document: filesOf(current), revision: `..${current}` })
     }
   })
 

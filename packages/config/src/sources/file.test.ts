@@ -1,7 +1,10 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createFakeClock } from '@holdfast/core/testing'
 import { describe, expect, test } from 'vitest'
+import { openConfig } from '../config.ts'
 import { startSource, temporaryFolder, until } from '../testing/folder.ts'
+import { logOf, schema, valid } from '../testing/kit.ts'
 import { parseToml } from '../toml.ts'
 import { parseYaml } from '../yaml.ts'
 import { fileSource } from './file.ts'
@@ -58,6 +61,30 @@ describe('fileSource', () => {
       await source.woken(before + 1)
     }
     expect(await source.read()).toEqual({ kind: 'absent' })
+  })
+
+  test('that is truncated and then written empties no config, whatever moment it is read at', async () => {
+    const path = join(temporaryFolder(), 'agent.json')
+    const write = (text: string) => writeFileSync(path, text)
+    write(JSON.stringify({ ...valid, limit: 20 }))
+    await using config = await openConfig({
+      schema,
+      sources: [fileSource(path)],
+      clock: createFakeClock(),
+    })
+    const log = logOf(config)
+    const next = JSON.stringify({ ...valid, limit: 30 })
+    for (const length of [0, 1, 10, next.length]) {
+      write(next.slice(0, length))
+      await config.refresh()
+      expect(config.value.limit).toBe(length === next.length ? 30 : 20)
+    }
+    expect(log).toEqual([
+      'rejected CONFIG_EMPTY',
+      'rejected CONFIG_UNREADABLE',
+      'rejected CONFIG_UNREADABLE',
+      'applied 2 live limit',
+    ])
   })
 
   test('does not wake for its neighbours', async () => {
