@@ -1,4 +1,4 @@
-import { createEvents } from '@holdfast/core'
+import { checkFunction, createEvents } from '@holdfast/core'
 import { agentError } from './errors.ts'
 import type { AgentEvents } from './events.ts'
 import { runUntilStopped } from './run.ts'
@@ -8,9 +8,11 @@ import { countEvents } from './stats.ts'
 import { type Supervisor, supervise } from './supervisor.ts'
 import type { Agent, AgentOptions, RunningAgent, Supervised, UnitOptions, UnitStatus } from './types.ts'
 
+type Start = (needs: object, signal: AbortSignal, agent: Supervised) => ReturnType<UnitSpec['start']>
+
 /** An agent's builder as this file sees it: the types of the units are the compiler's affair alone. */
 interface Builder extends Supervised {
-  unit(name: string, needs: readonly string[], start: UnitSpec['start'], options?: UnitOptions): Builder
+  unit(name: string, needs: readonly string[], start: Start, options?: UnitOptions): Builder
   start: Agent<Record<string, never>>['start']
   run: Agent<Record<string, never>>['run']
 }
@@ -34,9 +36,11 @@ export function createAgent(options: AgentOptions = {}): Agent<Record<never, nev
     heal,
     status,
     stats: () => statsOf(supervisor),
-    unit(name, needs, start_, unitOptions = {}) {
+    unit(name, needs, startUnit, unitOptions = {}) {
       if (supervisor && !supervisor.isOver()) throw alreadyRunning(`unit '${name}' cannot be added`)
-      specs.set(name, checkUnit({ name, needs, start: start_ }, unitOptions, specs, settings))
+      checkFunction(`start of unit '${name}'`, startUnit)
+      const bound: UnitSpec['start'] = (values, signal) => startUnit(values, signal, builder)
+      specs.set(name, checkUnit({ name, needs, start: bound }, unitOptions, specs, settings))
       return builder
     },
     start,

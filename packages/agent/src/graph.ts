@@ -16,7 +16,7 @@ export function buildGraph(units: readonly { name: string; needs: readonly strin
   }
 }
 
-/** A unit and all that needs it, directly or not, each after what it needs: what a restart takes (OTP's rest-for-one, on a graph). */
+/** What a restart of `name` takes along: whoever was given its value, or a value made of it; in the order of starting. Erlang's `rest_for_one`, for a graph. */
 export function withDependents(graph: Graph, name: string): readonly string[] {
   const group = new Set([name])
   for (const member of group) for (const dependent of graph.dependents.get(member) ?? []) group.add(dependent)

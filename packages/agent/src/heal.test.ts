@@ -30,9 +30,12 @@ test('each call climbs one rung; the ladder begins anew after healthy time', asy
   )
   await using _ = await agent.start()
   const rungs = []
-  for (const ms of [0, 9_999, 9_999, 9_999 + 10_000]) {
+  for (const ms of [0, 9_899, 9_899, 9_899 + 10_000]) {
     await clock.advance(ms)
-    rungs.push(await agent.heal('a', 'beats'))
+    const healing = agent.heal('a', 'beats')
+    await clock.advance(100)
+    rungs.push(await healing)
+    expect(agent.status().a.state).toBe('up')
   }
   expect(rungs).toEqual(['refresh', 'register', 'restart', 'refresh'])
   expect(applied).toEqual([
@@ -73,6 +76,38 @@ test('a rung that hangs is left behind for the next', async () => {
   const healing = agent.heal('a', 'x')
   await clock.advance(700)
   expect(await healing).toBe('helps')
+})
+
+test('a restart has healed when the unit is up again, with all that needs it to follow; calls meanwhile join', async () => {
+  const { clock, start } = createLab()
+  const told: unknown[] = []
+  const agent = createAgent({ clock, units: { backoff: { minMs: 100, jitter: 'none' } } }).unit(
+    'a',
+    [],
+    start('a', (incarnation) => ({
+      startMs: 30,
+      ...(incarnation === 2 ? { startError: new Error('x') } : {}),
+    })),
+  )
+  agent.on('healed', ({ rung, durationMs }) => told.push([rung, durationMs]))
+  const starting = agent.start()
+  await clock.advance(30)
+  await using _ = await starting
+  const calls = [agent.heal('a', 'one'), agent.heal('a', 'two')]
+  await clock.advance(359)
+  expect(told).toEqual([])
+  await clock.advance(1)
+  expect(await Promise.all(calls)).toEqual(['restart', 'restart'])
+  expect(told).toEqual([['restart', 360]]) // 100 + 30, failed; 200 + 30, up
+})
+
+test('a restart that a stop overtakes has healed nothing', async () => {
+  const { clock, start } = createLab()
+  const agent = createAgent({ clock }).unit('a', [], start('a'))
+  const running = await agent.start()
+  const healing = agent.heal('a', 'x')
+  await running.close()
+  expect(await healing).toBeUndefined()
 })
 
 test('escalate stops everything, with the reason as cause', async () => {

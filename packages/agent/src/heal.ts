@@ -10,7 +10,8 @@ import type { Remedy, Rung } from './types.ts'
 export interface Healer {
   readonly clock: Clock
   readonly events: Events<AgentEvents>
-  restart(slot: Slot, why: unknown): void
+  /** Resolves when the unit is up again; rejects when it is no longer to be. */
+  restart(slot: Slot, why: unknown): Promise<void>
   escalate(error: unknown): void
 }
 
@@ -42,7 +43,7 @@ async function climbRungs(slot: Slot, why: unknown, healer: Healer): Promise<str
 }
 
 async function apply(rung: Rung, slot: Slot, why: unknown, healer: Healer): Promise<void> {
-  if (rung === 'restart') healer.restart(slot, why)
+  if (rung === 'restart') await healer.restart(slot, why)
   else if (rung === 'escalate') healer.escalate(escalated(slot, why))
   else await applyRemedy(rung, slot, why, healer.clock)
 }

@@ -78,7 +78,7 @@ export function checkUnit(
   return {
     name,
     needs: [...needs],
-    start: checkFunction(`start of unit '${name}'`, start),
+    start,
     restart: checkOneOf(`restart of unit '${name}'`, options.restart ?? 'permanent', [
       'permanent',
       'transient',

@@ -26,6 +26,8 @@ export interface Slot extends Standing {
   lastError: unknown
   ladder: Ladder
   healing: Promise<string | undefined> | undefined
+  /** Called once, when it is where it is to be. */
+  onSettled: (() => void) | undefined
 }
 
 export function createSlot(spec: UnitSpec): Slot {
@@ -45,6 +47,7 @@ export function createSlot(spec: UnitSpec): Slot {
     lastError: undefined,
     ladder: foot,
     healing: undefined,
+    onSettled: undefined,
   }
 }
 

@@ -73,7 +73,7 @@ export function supervise(
     down: end.promise,
     isOver: () => mode === 'over',
     stop,
-    heal: (slot, why) => climb(slot, why, { clock, events, restart: planRestart, escalate }),
+    heal: (slot, why) => climb(slot, why, { clock, events, restart: restartToHeal, escalate }),
     restartsInWindow: () => recent(window, clock.now(), intensity.perMs).length,
   }
 
@@ -121,8 +121,13 @@ export function supervise(
   function aim(slot: Slot, goal: Goal): void {
     slot.goal = goal === 'restart' && slot.phase === 'down' ? 'up' : goal
     if (slot.goal !== 'up') for (const scope of [slot.scope, slot.healScope]) scope?.abort(unwanted(slot))
-    if (isSettled(slot)) unsettled.delete(slot.spec.name)
-    else unsettled.add(slot.spec.name)
+    if (!isSettled(slot)) {
+      unsettled.add(slot.spec.name)
+      return
+    }
+    unsettled.delete(slot.spec.name)
+    slot.onSettled?.()
+    slot.onSettled = undefined
   }
 
   function settle(): void {
@@ -174,6 +179,14 @@ export function supervise(
     window = noteRestart(window, now, intensity)
     if (isExceeded(window, intensity)) escalate(exceeded(slot, error))
     else restartGroup(slot, upMs, error)
+  }
+
+  async function restartToHeal(slot: Slot, why: unknown): Promise<void> {
+    const settled = deferred<void>()
+    slot.onSettled = settled.resolve
+    planRestart(slot, why)
+    await settled.promise
+    if (slot.phase !== 'up') throw unwanted(slot)
   }
 
   function restartGroup(slot: Slot, upMs: number, error: unknown): void {

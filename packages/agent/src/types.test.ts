@@ -64,3 +64,15 @@ test('a remedy knows its unit and its needs', () => {
     createAgent().unit('session', [], () => unit(), { heal: ['reboot'] }),
   ).toThrow(TypeError)
 })
+
+test('a start may heal what stands above it, and nothing else', () => {
+  const agent = createAgent()
+    .unit('above', [], () => unit())
+    .unit('healing', [], (_, __, { heal }) => {
+      expectTypeOf(heal).parameter(0).toEqualTypeOf<'above'>()
+      // @ts-expect-error a unit that stands below
+      void (() => heal('below', 'why'))
+      return unit()
+    })
+  expectTypeOf(agent.heal).parameter(0).toEqualTypeOf<'above' | 'healing'>()
+})

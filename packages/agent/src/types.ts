@@ -121,15 +121,20 @@ type Taken<K extends string, U> = K extends keyof U ? `a unit named '${K}' stand
 /** An agent's description, and, once started, the agent. `U` maps each unit's name to what its `start` returns. */
 export interface Agent<U extends object> extends Supervised<keyof U & string> {
   /**
-   * Declares a unit. It may need only what stands above it, so no cycle can be
-   * written; `start` gets the live values of its needs, and a signal that
-   * aborts when the start is no longer wanted. A value that arrives all the
-   * same is closed. Returns this agent, whose type knows one more unit.
+   * Declares a unit, which may need any that were declared before it. `start`
+   * gets the live values of its needs, a signal that aborts when the start is
+   * no longer wanted (a value that arrives all the same is closed), and the
+   * agent, to `heal` what stands above. Returns this agent, whose type knows
+   * one more unit.
    */
   unit<const K extends string, const N extends keyof U & string, T extends Startable>(
     name: Taken<K, U>,
     needs: readonly N[],
-    start: (needs: { readonly [P in N]: U[P] }, signal: AbortSignal) => T | Promise<T>,
+    start: (
+      needs: { readonly [P in N]: U[P] },
+      signal: AbortSignal,
+      agent: Supervised<keyof U & string>,
+    ) => T | Promise<T>,
     options?: UnitOptions<NoInfer<T>, { readonly [P in N]: U[P] }>,
   ): Agent<U & { readonly [P in K]: T }>
   /**
