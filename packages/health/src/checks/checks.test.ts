@@ -5,7 +5,7 @@ import { afterEach, expect, test } from 'vitest'
 import type { Check, Observation } from '../check.ts'
 import { planCheck } from '../check-plan.ts'
 import { configCheck, leaseCheck, queueCheck, storeCheck } from './holdfast.ts'
-import { httpCheck } from './http.ts'
+import { type HttpCheckOptions, httpCheck } from './http.ts'
 import { diskSpaceCheck, memoryCheck } from './resources.ts'
 import { tcpCheck } from './tcp.ts'
 
@@ -46,6 +46,47 @@ test('httpCheck: the status decides; redirects are not followed; each run has a 
   await expect(run(check('/200', { expect: 404 }))).rejects.toEqual(failed(/expected 404/))
   expect([connections, seen[0]]).toEqual([5, 'HEAD yes'])
   await new Promise((resolve) => server.getConnections((_, open) => resolve(expect(open).toBeLessThan(2))))
+})
+
+test('httpCheck: the body decides too, where one is expected, and none of it is told', async () => {
+  let body = '{"status":"up","token":"hunter2"}'
+  const port = await serve(createServer((_, response) => response.end(body)))
+  const check = (expectBody: HttpCheckOptions['expectBody'] & {}): Promise<unknown> =>
+    run(httpCheck({ name: 'web', url: `http://127.0.0.1:${port}`, expectBody }))
+  await check('"status":"up"')
+  const global = httpCheck({ name: 'web', url: `http://127.0.0.1:${port}`, expectBody: /"up"/g })
+  await run(global)
+  await run(global)
+  await check((text) => JSON.parse(text).status === 'up')
+  const error = await check('"status":"down"').catch((thrown: unknown) => thrown)
+  expect(error).toEqual(failed(/answered with another body than expected$/))
+  expect(JSON.stringify(error) + String(error)).not.toContain('hunter2')
+  await expect(check((text) => JSON.parse(text).state.up)).rejects.toThrow(TypeError)
+  body = 'é'.repeat(32_768)
+  await check(/^é+$/)
+  body += 'x'
+  await expect(check(/é/)).rejects.toEqual(failed(/more than 65536 bytes/))
+  expect(() => httpCheck({ name: 'web', url: 'http://a', method: 'HEAD', expectBody: 'x' })).toThrow(
+    /expectBody/,
+  )
+  expect(() => httpCheck({ name: 'web', url: 'http://a', expectBody: 1 as never })).toThrow(/expectBody/)
+})
+
+test('httpCheck: a body that is cut, or never ends, does not pass', async () => {
+  const port = await serve(
+    createServer((request, response) => {
+      response.writeHead(200, { 'content-length': '10' }).write('up')
+      if (request.url === '/cut') setImmediate(() => response.destroy())
+    }),
+  )
+  const url = `http://127.0.0.1:${port}`
+  await expect(run(httpCheck({ name: 'cut', url: `${url}/cut`, expectBody: 'up' }))).rejects.toMatchObject({
+    code: 'ECONNRESET',
+  })
+  const stop = new AbortController()
+  const hung = run(httpCheck({ name: 'hung', url, expectBody: 'up' }), stop.signal)
+  setImmediate(() => stop.abort())
+  await expect(hung).rejects.toMatchObject({ name: 'AbortError' })
 })
 
 test('httpCheck: nobody there, and nobody answering in time', async () => {

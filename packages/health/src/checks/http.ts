@@ -11,6 +11,11 @@ export interface HttpCheckOptions extends CheckOptions {
   readonly url: string | URL
   /** The status or statuses that pass, 100 to 599, or a test of them; redirects are not followed. @default any 2xx */
   readonly expect?: number | readonly number[] | ((status: number) => boolean)
+  /**
+   * What the body must hold: this text, a match, or whatever the test says. Read as UTF-8, up to
+   * 64 KiB; a longer body fails. No part of it is ever shown. @default the body is not read
+   */
+  readonly expectBody?: string | RegExp | ((body: string) => boolean)
   /** @default 'GET' */
   readonly method?: 'GET' | 'HEAD' | 'OPTIONS'
   /** @default none */
@@ -20,36 +25,67 @@ export interface HttpCheckOptions extends CheckOptions {
 }
 
 /**
- * Passes when the endpoint answers with an expected status.
+ * Passes when the endpoint answers with an expected status, and body if one is expected.
  *
  * Each run opens its own connection and closes it: what is proven is that a
- * new client gets through. The body is not read.
+ * new client gets through.
  */
 export function httpCheck(options: HttpCheckOptions): Check {
-  const { url, expect, method = 'GET', headers = {}, tls = {}, ...check } = options
+  const { url, expect, expectBody, method = 'GET', headers = {}, tls = {}, ...check } = options
   const { target, origin } = parse(url)
   checkOneOf('method', method, ['GET', 'HEAD', 'OPTIONS'])
   const expected = expectation(expect)
+  const isExpected = expectBody === undefined ? undefined : bodyTest(expectBody, method)
   return { ...check, run }
 
   async function run(signal: AbortSignal): Promise<void> {
-    const { statusCode: status = 0 } = await respond(signal)
+    const request = target.protocol === 'https:' ? httpsRequest : httpRequest
+    const sent = request(target, { method, headers, agent: false, signal, ...tls }).end()
+    try {
+      const [response] = (await once(sent, 'response')) as [IncomingMessage]
+      judgeStatus(response.statusCode ?? 0)
+      if (isExpected) judgeBody(await readBody(response), isExpected)
+    } finally {
+      sent.on('error', ignoreReset).destroy()
+    }
+  }
+
+  function judgeStatus(status: number): void {
     if (expected.accepts(status)) return
     throw healthError('CHECK_FAILED', `${method} ${origin} answered ${status}, expected ${expected.words}`, {
       fields: { origin, status },
     })
   }
 
-  async function respond(signal: AbortSignal): Promise<IncomingMessage> {
-    const request = target.protocol === 'https:' ? httpsRequest : httpRequest
-    const sent = request(target, { method, headers, agent: false, signal, ...tls }).end()
-    try {
-      const [response] = (await once(sent, 'response')) as [IncomingMessage]
-      return response
-    } finally {
-      sent.on('error', ignoreReset).destroy()
-    }
+  function judgeBody(body: string | undefined, isExpected: (body: string) => boolean): void {
+    if (body !== undefined && isExpected(body)) return
+    const answered = body === undefined ? `more than ${maxBodyBytes} bytes` : 'another body than expected'
+    throw healthError('CHECK_FAILED', `${method} ${origin} answered with ${answered}`, { fields: { origin } })
   }
+}
+
+const maxBodyBytes = 65_536
+
+/** The whole body as text; `undefined` for one that is too long. */
+async function readBody(response: IncomingMessage): Promise<string | undefined> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of response as AsyncIterable<Buffer>) {
+    parts.push(part)
+    bytes += part.length
+    if (bytes > maxBodyBytes) return undefined
+  }
+  return Buffer.concat(parts).toString()
+}
+
+function bodyTest(expected: unknown, method: string): (body: string) => boolean {
+  if (method === 'HEAD') throw new TypeError('expectBody needs another method than HEAD, which has no body')
+  if (expected instanceof RegExp) {
+    const pattern = new RegExp(expected.source, expected.flags.replace(/[gy]/g, ''))
+    return (body) => pattern.test(body)
+  }
+  if (typeof expected === 'string') return (body) => body.includes(expected)
+  return checkFunction('expectBody', expected as (body: string) => boolean)
 }
 
 /** We cut the connection ourselves once the status is known. */
