@@ -49,8 +49,7 @@ test('READY=1 once, when startup passes; STATUS as ready goes; STOPPING=1 once',
     '0 STATUS=not ready: reading the config',
     '1000 READY=1 STATUS=ready',
     '2000 STATUS=not ready: paused',
-    '2000 STATUS=ready',
-    '2000 STOPPING=1 STATUS=ready',
+    '2000 STATUS=ready STOPPING=1',
   ])
 })
 
@@ -58,7 +57,7 @@ test('the watchdog is fed at half its time, from the loop, and only while live p
   const notify = startSystemdNotify(options({ WATCHDOG_USEC: '3000000', WATCHDOG_PID: String(process.pid) }))
   const feeds = (): string[] => told.filter((line) => line.includes('WATCHDOG'))
   await clock.advance(4_000)
-  expect(feeds()).toEqual(['0 WATCHDOG=1', '1500 WATCHDOG=1', '3000 WATCHDOG=1'])
+  expect(feeds()).toEqual(['0 WATCHDOG=1 READY=1 STATUS=ready', '1500 WATCHDOG=1', '3000 WATCHDOG=1'])
   const revive = health.fail('live', 'deadlocked')
   await clock.advance(6_000)
   expect(feeds().length).toBe(3)
@@ -71,20 +70,57 @@ test('the watchdog is fed at half its time, from the loop, and only while live p
   await notify.close()
 })
 
-test('a failed message is told of and the next one is sent all the same', async () => {
+test('what could not be told is told again every second, but for old signs of life; STOPPING=1 is tried once', async () => {
   const errors: unknown[] = []
   let broken = true
   const send = async (assignments: readonly string[]): Promise<void> => {
+    told.push(`${clock.now()} ${assignments.join(' ')}`)
     if (broken) throw new Error('ENOENT')
+  }
+  const notify = startSystemdNotify({ ...options({ WATCHDOG_USEC: '60000000' }), send })
+  notify.on('failed', (error) => errors.push(error))
+  await clock.advance(1_500)
+  const back = health.fail('ready', 'paused')
+  broken = false
+  await clock.advance(1_500)
+  expect(told).toEqual([
+    '0 WATCHDOG=1 READY=1 STATUS=ready',
+    '1000 READY=1 STATUS=ready',
+    '2000 READY=1 STATUS=not ready: paused',
+  ])
+  expect(errors).toMatchObject([{ code: 'NOTIFY_FAILED', cause: new Error('ENOENT') }, {}])
+  back()
+  broken = true
+  await clock.advance(0)
+  await notify.close()
+  expect(told.slice(3)).toEqual(['3000 STATUS=ready', '3000 STATUS=ready STOPPING=1'])
+})
+
+test('while one message is under way, the next gathers the latest of each', async () => {
+  let taken = (): void => {}
+  const send = (assignments: readonly string[]): Promise<void> => {
     told.push(assignments.join(' '))
+    return new Promise((resolve) => {
+      taken = resolve
+    })
   }
   const notify = startSystemdNotify({ ...options({}), send })
-  notify.on('failed', (error) => errors.push(error))
   await clock.advance(0)
-  broken = false
-  await notify.close()
-  expect(errors).toMatchObject([{ code: 'NOTIFY_FAILED', cause: new Error('ENOENT') }])
-  expect(told).toEqual(['STOPPING=1 STATUS=ready'])
+  health.fail('ready', 'first')
+  health.fail('ready', 'second')
+  await clock.advance(0)
+  taken()
+  await clock.advance(0)
+  expect(told).toEqual(['READY=1 STATUS=ready', 'STATUS=not ready: first'])
+  taken()
+  await clock.advance(5_000)
+  expect(told[2]).toBe('STATUS=not ready: first; second')
+  const closed = notify.close()
+  taken()
+  await clock.advance(0)
+  taken()
+  await closed
+  expect(told.slice(3)).toEqual(['STOPPING=1 STATUS=not ready: first; second'])
 })
 
 test('where systemd asks for nothing, nothing is sent', async () => {
@@ -122,6 +158,7 @@ test.skipIf(missing.length > 0)(
       notify.on('failed', (error) => {
         throw error
       })
+      await receiver.until('READY=1')
       await notify.drain()
       await notify.close()
       const heard = await receiver.until('STOPPING=1')

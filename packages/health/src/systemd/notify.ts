@@ -2,7 +2,7 @@ import { type Clock, checkMethods, createEvents, type On, type Running, systemCl
 import { healthError } from '../errors.ts'
 import type { Health } from '../health.ts'
 import { oneLine } from '../safe-text.ts'
-import { planNotify, type SystemdEnvironment } from './environment.ts'
+import { type NotifyPlan, planNotify, type SystemdEnvironment } from './environment.ts'
 import { type NotifySend, systemdNotify } from './sender.ts'
 
 export interface SystemdNotifyOptions {
@@ -18,7 +18,7 @@ export interface SystemdNotifyOptions {
 export type SystemdNotifyEvents = {
   /** systemd took this. */
   notified(assignments: readonly string[]): void
-  /** It could not be told: `NOTIFY_FAILED`. What follows is sent all the same. */
+  /** It could not be told: `NOTIFY_FAILED`. All but a sign of life is told again within a second, until it is taken. */
   failed(error: Error): void
 }
 
@@ -35,8 +35,9 @@ export interface SystemdNotify extends Running {
  *
  * The watchdog is fed by a timer of this event loop and nothing else: a loop
  * that stands still, or a `live` gate that fails, starves it, and systemd
- * restarts the service. Messages go out one after another, in order. Does
- * nothing where there is no NOTIFY_SOCKET.
+ * restarts the service. One message is under way at a time; what comes up
+ * meanwhile goes into the next. What fails is told again, but for STOPPING=1,
+ * which is tried once. Does nothing where there is no NOTIFY_SOCKET.
  */
 export function startSystemdNotify(options: SystemdNotifyOptions): SystemdNotify {
   const { health, environment, clock = systemClock } = options
@@ -45,19 +46,20 @@ export function startSystemdNotify(options: SystemdNotifyOptions): SystemdNotify
   const send = options.send ?? (plan && systemdNotify(plan.socket, process.pid))
   const events = createEvents<SystemdNotifyEvents>()
   const stop = new AbortController()
-  let sending = Promise.resolve()
+  const pending = new Map<string, string>()
+  let sending: Promise<void> | undefined
+  let pause = new AbortController()
   let ready = false
   let status: string | undefined
   let stopping = false
   const unsubscribe = plan ? health.on('gateChanged', follow) : (): void => {}
-  const watched = plan?.watchdogEveryMs === undefined ? undefined : feed(plan.watchdogEveryMs)
-  if (plan) follow()
+  const fed = plan && feed(plan)
   return { on: events.on, drain, close, [Symbol.asyncDispose]: close }
 
   function follow(): void {
     const now = describe()
     const becomesReady = !ready && health.probe('startup').ok
-    if (becomesReady) notify('READY=1', now)
+    if (becomesReady) notify(started, now)
     else if (now !== status) notify(now)
     ready ||= becomesReady
     status = now
@@ -68,39 +70,78 @@ export function startSystemdNotify(options: SystemdNotifyOptions): SystemdNotify
     return `STATUS=${oneLine(ok ? 'ready' : `not ready: ${why.join('; ')}`)}`
   }
 
-  async function feed(everyMs: number): Promise<void> {
+  /** The reasons in STATUS change without a gate turning, so it too is looked at. */
+  async function feed({ watchdogEveryMs }: NotifyPlan): Promise<void> {
     while (!stop.signal.aborted) {
-      if (health.probe('live').ok) notify('WATCHDOG=1')
-      await clock.sleep(everyMs, stop.signal)
+      if (watchdogEveryMs !== undefined && health.probe('live').ok) notify(alive)
+      follow()
+      await clock.sleep(watchdogEveryMs ?? lookMs, stop.signal)
     }
   }
 
+  /** A later word on the same matter replaces one that is not sent yet. */
   function notify(...assignments: string[]): void {
-    sending = sending.then(() => deliver(assignments))
+    for (const assignment of assignments) pending.set(subjectOf(assignment), assignment)
+    sending ??= Promise.resolve().then(sendPending)
   }
 
-  async function deliver(assignments: readonly string[]): Promise<void> {
+  async function sendPending(): Promise<void> {
+    while (pending.size > 0) {
+      const assignments = [...pending.values()]
+      pending.clear()
+      if (await deliver(assignments)) continue
+      if (stopping && assignments.includes(stoppingNow)) break
+      for (const assignment of assignments) putBack(assignment)
+      pause = new AbortController()
+      if (!stopping) await clock.sleep(retryMs, pause.signal)
+    }
+    sending = undefined
+  }
+
+  /** An old sign of life is none; everything else has still to be told. */
+  function putBack(assignment: string): void {
+    const subject = subjectOf(assignment)
+    if (assignment !== alive && !pending.has(subject)) pending.set(subject, assignment)
+  }
+
+  async function deliver(assignments: readonly string[]): Promise<boolean> {
     try {
       await send?.(assignments)
       events.emit('notified', assignments)
+      return true
     } catch (cause) {
-      events.emit(
-        'failed',
-        healthError('NOTIFY_FAILED', `systemd could not be told ${assignments[0]}`, { cause }),
-      )
+      const message = `systemd could not be told ${assignments.join(', ')}; is the program systemd-notify there, and does the unit allow NotifyAccess=all?`
+      events.emit('failed', healthError('NOTIFY_FAILED', message, { cause }))
+      return false
     }
   }
 
   async function drain(): Promise<void> {
-    if (plan && !stopping) notify('STOPPING=1', describe())
-    stopping = true
+    if (plan && !stopping) {
+      stopping = true
+      pending.delete(subjectOf(started))
+      notify(stoppingNow, describe())
+      pause.abort()
+    }
     await sending
   }
 
   async function close(): Promise<void> {
     unsubscribe()
     stop.abort()
-    await watched
+    await fed
     await drain()
   }
+}
+
+const started = 'READY=1'
+const alive = 'WATCHDOG=1'
+const stoppingNow = 'STOPPING=1'
+/** How often the status is looked at where no watchdog sets the pace. */
+const lookMs = 5_000
+/** What was not taken is told again after so long. */
+const retryMs = 1_000
+
+function subjectOf(assignment: string): string {
+  return assignment.slice(0, assignment.indexOf('='))
 }
