@@ -400,6 +400,23 @@ test('a block of the loop for 30 s: no check fails for it, its pass is stale unt
   expect(probe('ready').status).toBe('pass')
 })
 
+test('a check that itself blocks the loop is run again once at once, then waits as ever', async () => {
+  const began: number[] = []
+  const heavy: Check = {
+    name: 'heavy',
+    intervalMs: 10_000,
+    timeoutMs: 500,
+    run: async () => {
+      began.push(clock.now())
+      clock.stall(3_000)
+      await clock.sleep(0)
+    },
+  }
+  start({ checks: [heavy] })
+  await clock.advance(40_000)
+  expect(began).toEqual([0, 3_000, 16_000, 19_000, 32_000, 35_000])
+})
+
 test('the event loop lagging again and again makes live fail, and only that', async () => {
   const lag = { worst: 1_001, read: () => lag.worst, close: () => {} }
   const { probe } = start({ eventLoop: { source: lag, maxLagMs: 1_000, failAfter: 3 } })

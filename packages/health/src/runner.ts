@@ -32,7 +32,9 @@ export interface Runner {
  *
  * The first pause is drawn from [0, intervalMs], so that a thousand checks
  * added together do not run in step ever after. A run whose timeout was missed
- * only because this process itself stood still is not counted, but repeated.
+ * only because this process itself stood still is not counted, but repeated:
+ * at once, and after the pause if that comes to the same, for then the check
+ * itself may be what holds the process up.
  */
 export function startRunner({ check, clock, random, isBlocked, ended }: RunnerOptions): Runner {
   const stop = new AbortController()
@@ -50,9 +52,10 @@ export function startRunner({ check, clock, random, isBlocked, ended }: RunnerOp
 
   async function run(): Promise<void> {
     let pauseMs = check.intervalMs * random()
+    let stalled = false
     while (!stop.signal.aborted) {
       if (pause.signal.aborted) pause = new AbortController()
-      const stalled = !isBlocked() && (await runOnce()) === 'stalled'
+      stalled = !isBlocked() && (await runOnce()) === 'stalled' && !stalled
       if (stop.signal.aborted) return
       await clock.sleep(stalled ? 0 : pauseMs, pause.signal)
       pauseMs = check.intervalMs
