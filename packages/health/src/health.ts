@@ -44,6 +44,8 @@ export type HealthEvents = {
   changed(report: CheckReport, was: Status): void
   /** The status of a gate became another; told after the checks that caused it. */
   gateChanged(probe: Probe, was: Status): void
+  /** `drain()` was called for the first time: the end has begun, and `ready` fails. */
+  draining(): void
 }
 
 export interface Health extends Running {
@@ -218,8 +220,9 @@ export function startHealth(options: HealthOptions = {}): Health {
 
   async function drain({ signal }: WaitOptions = {}): Promise<void> {
     if (!drained) {
-      fail('ready', 'this process is stopping')
       drained = clock.sleep(drainDelayMs, stop.signal)
+      fail('ready', 'this process is stopping')
+      events.emit('draining')
     }
     await waitFor(drained, signal)
   }

@@ -53,6 +53,22 @@ test('READY=1 once, when startup passes; STATUS as ready goes; STOPPING=1 once',
   ])
 })
 
+test('STOPPING=1 as soon as the health drains, long before this is closed; the watchdog is fed to the end', async () => {
+  const notify = startSystemdNotify(options({ WATCHDOG_USEC: '4000000' }))
+  await clock.advance(1_000)
+  const drained = health.drain()
+  await clock.advance(2_000)
+  expect(told).toEqual([
+    '0 WATCHDOG=1 READY=1 STATUS=ready',
+    '1000 STATUS=not ready: this process is stopping STOPPING=1',
+    '2000 WATCHDOG=1',
+  ])
+  await clock.advance(3_000)
+  await drained
+  await notify.close()
+  expect(told.filter((line) => line.includes('STOPPING')).length).toBe(1)
+})
+
 test('the watchdog is fed at half its time, from the loop, and only while live passes', async () => {
   const notify = startSystemdNotify(options({ WATCHDOG_USEC: '3000000', WATCHDOG_PID: String(process.pid) }))
   const feeds = (): string[] => told.filter((line) => line.includes('WATCHDOG'))

@@ -24,14 +24,14 @@ export type SystemdNotifyEvents = {
 
 export interface SystemdNotify extends Running {
   readonly on: On<SystemdNotifyEvents>
-  /** Tells STOPPING=1. Resolves when that is delivered, or has failed. */
+  /** Tells STOPPING=1, if that is not told yet. Resolves when that is delivered, or has failed. */
   drain(): Promise<void>
 }
 
 /**
  * Keeps systemd told: READY=1 once `startup` passes, STATUS as `ready` goes,
- * STOPPING=1 on `drain` or `close`, and WATCHDOG=1 at half its time while
- * `live` passes.
+ * STOPPING=1 as soon as the health drains, or this is drained or closed, and
+ * WATCHDOG=1 at half its time while `live` passes.
  *
  * The watchdog is fed by a timer of this event loop and nothing else: a loop
  * that stands still, or a `live` gate that fails, starves it, and systemd
@@ -52,7 +52,7 @@ export function startSystemdNotify(options: SystemdNotifyOptions): SystemdNotify
   let ready = false
   let status: string | undefined
   let stopping = false
-  const unsubscribe = plan ? health.on('gateChanged', follow) : (): void => {}
+  const subscriptions = plan ? [health.on('gateChanged', follow), health.on('draining', tellStopping)] : []
   const fed = plan && feed(plan)
   return { on: events.on, drain, close, [Symbol.asyncDispose]: close }
 
@@ -116,18 +116,22 @@ export function startSystemdNotify(options: SystemdNotifyOptions): SystemdNotify
     }
   }
 
+  function tellStopping(): void {
+    if (!plan || stopping) return
+    stopping = true
+    pending.delete(subjectOf(started))
+    status = describe()
+    notify(stoppingNow, status)
+    pause.abort()
+  }
+
   async function drain(): Promise<void> {
-    if (plan && !stopping) {
-      stopping = true
-      pending.delete(subjectOf(started))
-      notify(stoppingNow, describe())
-      pause.abort()
-    }
+    tellStopping()
     await sending
   }
 
   async function close(): Promise<void> {
-    unsubscribe()
+    for (const unsubscribe of subscriptions) unsubscribe()
     stop.abort()
     await fed
     await drain()
