@@ -19,36 +19,41 @@ export function probe(port: number, path: string): Promise<Answer> {
   })
 }
 
-const paths = ['/startupz', '/readyz', '/livez'] as const
+const gatePaths = ['/startupz', '/readyz', '/livez'] as const
 
-export interface Pod {
+export interface Pod<Path extends string = (typeof gatePaths)[number]> {
   /** What each gate answered, a turn each, without the refusals at the end. */
-  readonly turns: Record<(typeof paths)[number], Answer[]>
+  readonly turns: Record<Path, Answer[]>
   /** Resolves once the gates answer this, such as `200 200 200`. */
   until(answers: string): Promise<void>
   /** Resolves when nobody listens any more. */
   readonly gone: Promise<void>
 }
 
-/** Keeps asking all three gates until the process is gone. */
-export function watchPod(port: number): Pod {
-  const turns: Pod['turns'] = { '/startupz': [], '/readyz': [], '/livez': [] }
+/** Keeps asking all three gates until the process that answered is gone. */
+export function watchPod(port: number): Pod
+export function watchPod<Path extends string>(port: number, paths: readonly Path[]): Pod<Path>
+export function watchPod(port: number, paths: readonly string[] = gatePaths): Pod<string> {
+  const turns = Object.fromEntries(paths.map((path) => [path, [] as Answer[]]))
   let latest = ''
+  let answered = false
   let look = (): void => {}
   return { turns, until, gone: watch() }
 
   async function watch(): Promise<void> {
-    while (!latest.includes('refused')) {
+    while (!(answered && latest.includes('refused'))) {
       const answers: Answer[] = []
       for (const path of paths) answers.push(await ask(path))
       latest = answers.join(' ')
+      answered ||= !latest.includes('refused')
       look()
     }
   }
 
-  async function ask(path: (typeof paths)[number]): Promise<Answer> {
+  async function ask(path: string): Promise<Answer> {
     const answer = await probe(port, path)
-    if (answer !== 'refused' && turns[path].at(-1) !== answer) turns[path].push(answer)
+    const told = turns[path] ?? []
+    if (answer !== 'refused' && told.at(-1) !== answer) told.push(answer)
     return answer
   }
 

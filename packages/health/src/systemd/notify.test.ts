@@ -1,9 +1,3 @@
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { createFakeClock, type FakeClock } from '@holdfast/core/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Health, startHealth } from '../health.ts'
@@ -152,63 +146,3 @@ test('where systemd asks for nothing, nothing is sent', async () => {
   await notify.close()
   expect(told).toEqual([])
 })
-
-const missing = ['systemd-notify', 'perl'].filter((program) => spawnSync(program, ['--version']).status !== 0)
-if (missing.length > 0) {
-  console.warn(`SKIPPED: the real notification socket is not tested, ${missing.join(' and ')} not found`)
-  if (process.env['CI']) throw new Error(`${missing.join(' and ')} must be there in CI`)
-}
-
-test.skipIf(missing.length > 0)(
-  'a real datagram socket receives READY, WATCHDOG and STOPPING from systemd-notify',
-  async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'holdfast-notify-'))
-    const socket = join(folder, 'notify')
-    const receiver = await receive(socket)
-    try {
-      const notify = startSystemdNotify({
-        health,
-        clock,
-        environment: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '60000000' },
-      })
-      notify.on('failed', (error) => {
-        throw error
-      })
-      await receiver.until('READY=1')
-      await notify.drain()
-      await notify.close()
-      const heard = await receiver.until('STOPPING=1')
-      for (const line of ['WATCHDOG=1', 'READY=1', 'STATUS=ready', 'STOPPING=1', `MAINPID=${process.pid}`])
-        expect(heard).toContain(line)
-      expect(heard.indexOf('READY=1')).toBeLessThan(heard.indexOf('STOPPING=1'))
-    } finally {
-      receiver.child.kill('SIGKILL')
-      rmSync(folder, { recursive: true })
-    }
-  },
-)
-
-interface Receiver {
-  readonly child: ChildProcessWithoutNullStreams
-  /** All that came, once this came. */
-  until(text: string): Promise<string>
-}
-
-/** What stands in for systemd: it prints each datagram as a line. */
-async function receive(path: string): Promise<Receiver> {
-  const program = `use IO::Socket::UNIX; $| = 1;
-    my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $ARGV[0]) or die $!;
-    print "listening\\n"; while (defined $s->recv(my $m, 65536)) { $m =~ s/\\n/ /g; print "$m\\n" }`
-  const child = spawn('perl', ['-e', program, path])
-  const lines = createInterface(child.stdout)
-  let heard = ''
-  lines.on('line', (line) => {
-    heard += `${line}\n`
-  })
-  const until = async (text: string): Promise<string> => {
-    while (!heard.includes(text)) await once(lines, 'line')
-    return heard
-  }
-  await until('listening')
-  return { child, until }
-}
