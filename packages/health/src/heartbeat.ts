@@ -48,12 +48,14 @@ export interface Heartbeat extends Running {
 }
 
 /**
- * Tells again and again that this process lives, `intervalMs` apart, until closed.
+ * Shows whoever receives it that this process lives: a beat at once, then one
+ * `intervalMs` after the last has ended, until closed.
  *
- * One `send` is under way at a time, unless it ignores its signal; while it
- * lasts, the pause before its successor has not begun. What fails is told by
- * `missed` and not repeated: another follows anyway. After `close()`, which
- * aborts the `send` under way, no event comes.
+ * At most one `send` is in flight; one that ignores its signal may linger on
+ * beside its successors. A late sign of life is worth nothing, so a beat that
+ * fails counts as `missed` and gives way to the next, with the next sequence.
+ * `close()` aborts the current `send` and resolves after its end; listeners
+ * hear nothing of it.
  */
 export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { intervalMs = 5_000, clock = systemClock } = options

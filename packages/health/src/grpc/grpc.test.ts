@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   type Client,
   type ClientReadableStream,
@@ -11,27 +8,10 @@ import {
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { createFakeClock, type FakeClock } from '@holdfast/core/testing'
+import { HealthImplementation, protoPath } from 'grpc-health-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Health, startHealth } from '../health.ts'
 import { createHealthService, grpcCheck, type HealthService } from './index.ts'
-
-/** The public definition of the protocol, as a client of any language has it. */
-const proto = `
-syntax = "proto3";
-package grpc.health.v1;
-message HealthCheckRequest { string service = 1; }
-message HealthCheckResponse {
-  enum ServingStatus { UNKNOWN = 0; SERVING = 1; NOT_SERVING = 2; SERVICE_UNKNOWN = 3; }
-  ServingStatus status = 1;
-}
-message HealthListRequest {}
-message HealthListResponse { map<string, HealthCheckResponse> statuses = 1; }
-service Health {
-  rpc Check(HealthCheckRequest) returns (HealthCheckResponse);
-  rpc List(HealthListRequest) returns (HealthListResponse);
-  rpc Watch(HealthCheckRequest) returns (stream HealthCheckResponse);
-}
-`
 
 interface StatusAnswer {
   status: string
@@ -59,14 +39,18 @@ beforeEach(async () => {
   service = createHealthService({ health, services: { 'shop.Orders': 'ready' } })
   server = new Server()
   server.addService(service.definition, service.implementation)
-  const port = await new Promise<number>((resolve, reject) =>
+  const port = await listen(server)
+  target = `127.0.0.1:${port}`
+  client = connect()
+})
+
+function listen(server: Server): Promise<number> {
+  return new Promise((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error ? reject(error) : resolve(bound),
     ),
   )
-  target = `127.0.0.1:${port}`
-  client = connect()
-})
+}
 
 afterEach(async () => {
   client.close()
@@ -75,15 +59,11 @@ afterEach(async () => {
   await health.close()
 })
 
-/** A client that owes nothing to our own reading and writing of messages. */
+/** A client made from the protocol's own definition: it owes nothing to our reading and writing of messages. */
 function connect(): HealthClient {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-grpc-'))
-  const file = join(folder, 'health.proto')
-  writeFileSync(file, proto)
-  const loaded = loadPackageDefinition(loadSync(file, { enums: String, defaults: true })) as never as {
+  const loaded = loadPackageDefinition(loadSync(protoPath, { enums: String, defaults: true })) as never as {
     grpc: { health: { v1: { Health: new (...given: unknown[]) => HealthClient } } }
   }
-  rmSync(folder, { recursive: true })
   return new loaded.grpc.health.v1.Health(target, credentials.createInsecure())
 }
 
@@ -180,6 +160,26 @@ test('grpcCheck asks such a server: serving, not serving, not known, not there',
   await expect(grpcCheck({ name: 'orders', target }).run(AbortSignal.abort())).rejects.toMatchObject({
     fields: { status: 'CANCELLED' },
   })
+})
+
+test('grpcCheck understands gRPC’s own implementation of the service', async () => {
+  const peer = new Server()
+  const theirs = new HealthImplementation({ '': 'SERVING', 'shop.Orders': 'NOT_SERVING' })
+  theirs.addToServer(peer as never)
+  const port = await listen(peer)
+  const ask = (service: string): Promise<unknown> =>
+    grpcCheck({ name: 'peer', target: `127.0.0.1:${port}`, service }).run(new AbortController().signal)
+  try {
+    await ask('')
+    await expect(ask('shop.Orders')).rejects.toMatchObject({
+      message: expect.stringContaining('NOT_SERVING'),
+    })
+    await expect(ask('shop.Nobody')).rejects.toMatchObject({ fields: { status: 'NOT_FOUND' } })
+    theirs.setStatus('shop.Orders', 'SERVING')
+    await ask('shop.Orders')
+  } finally {
+    peer.forceShutdown()
+  }
 })
 
 test('bad options are refused at once', () => {
