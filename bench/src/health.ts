@@ -5,8 +5,11 @@ import {
   detectByFixedTimeout,
   detectByPhi,
   falseSuspicionsOnStalls,
+  type Observation,
 } from './health/detection.ts'
+import { simulatedLives } from './health/lives.ts'
 import { requestsPerCpuSecond } from './health/requests.ts'
+import { recordedLives } from './health/trace.ts'
 
 export const benchmark: Benchmark = {
   name: 'health',
@@ -29,12 +32,27 @@ export const benchmark: Benchmark = {
       rounds: 3,
       ours: async ({ round }) => {
         const { ours, fixed } = detections(round)
-        console.log(
-          `  φ: ${describe(ours)}\n  a fixed timeout of ${fixed.timeout.toFixed(2)}: ${describe(fixed)}`,
-        )
+        print(ours, fixed)
         return ours.falsePerMillion <= 10 ? ours.p99 : Number.POSITIVE_INFINITY
       },
       peer: { name: 'fixed timeout, same mean', measure: async ({ round }) => detections(round).fixed.p99 },
+    },
+    {
+      id: 'detection-recorded',
+      title:
+        'kill -9 → suspect, worst of 6, recorded beats of 12 processes, some stopped for up to 5 intervals',
+      unit: 'intervals',
+      target: { of: 'ours', is: '<=', value: 5 },
+      quick: true,
+      rounds: 1,
+      ours: async () => {
+        const { ours, fixed } = compare('recorded', recordedLives)
+        return print(ours, fixed).p99
+      },
+      peer: {
+        name: 'fixed timeout, same mean',
+        measure: async () => compare('recorded', recordedLives).fixed.p99,
+      },
     },
     {
       id: 'stall-suspicions',
@@ -65,15 +83,26 @@ export const benchmark: Benchmark = {
 
 type Detections = { ours: Detection; fixed: ReturnType<typeof detectByFixedTimeout> }
 
-const known = new Map<number, Detections>()
+const known = new Map<string, Detections>()
 
-/** Both sides see the same beats. Only figures are measured here, no time, so a round is worked out once. */
-function detections(round: number): Detections {
-  const scenario = { seed: round + 1, peers: 2_000, beats: 500 }
-  const ours = known.get(round)?.ours ?? detectByPhi(scenario)
-  const both = known.get(round) ?? { ours, fixed: detectByFixedTimeout(scenario, ours.mean) }
-  known.set(round, both)
+/** Both sides see the same beats. Only figures are measured here, no time, so each observation is worked out once. */
+function compare(name: string, observe: () => Observation): Detections {
+  const found = known.get(name)
+  if (found) return found
+  const observation = observe()
+  const ours = detectByPhi(observation)
+  const both = { ours, fixed: detectByFixedTimeout(observation, ours.mean) }
+  known.set(name, both)
   return both
+}
+
+function detections(round: number): Detections {
+  return compare(`simulated ${round}`, () => simulatedLives({ seed: round + 1, peers: 2_000, beats: 500 }))
+}
+
+function print(ours: Detection, fixed: Detections['fixed']): Detection {
+  console.log(`  φ: ${describe(ours)}\n  a fixed timeout of ${fixed.timeout.toFixed(2)}: ${describe(fixed)}`)
+  return ours
 }
 
 function describe({ mean, p99, falsePerMillion }: Detection): string {

@@ -1,5 +1,6 @@
 import { createSeededRandom } from '@holdfast/core/testing'
 import { type Beat, createDetector } from '@holdfast/health'
+import type { Life } from './lives.ts'
 
 /** Whatever tells who is silent for too long. Times are in intervals. */
 interface Observer {
@@ -13,29 +14,24 @@ export interface Detection {
   readonly falsePerMillion: number
 }
 
-export interface Scenario {
-  readonly seed: number
-  /** Each lives, crashes at a random moment, and is watched for ten intervals more. */
-  readonly peers: number
-  readonly beats: number
+/** What an observer is shown. */
+export interface Observation {
+  readonly lives: readonly Life[]
+  readonly until: number
 }
 
 const roundsPerInterval = 10
 
 /**
- * Lets peers beat and crash before an observer that looks ten times an interval.
- *
- * A sender pauses 1 to 1.05 intervals; the network delays exponentially, 0.02 on
- * average, and loses 2 % of the beats. A suspicion of a living peer is false, once for each silence.
+ * Shows lives to an observer that looks ten times an interval. A suspicion of a
+ * living peer is false, once for each silence.
  */
-function simulate(observer: Observer, { seed, peers, beats }: Scenario): Detection {
-  const random = createSeededRandom(seed)
-  const lives = Array.from({ length: peers }, () => makeLife(random, beats))
-  const next = new Int32Array(peers)
-  const suspected = new Uint8Array(peers)
-  const detectedAt = new Float64Array(peers).fill(Number.NaN)
+function observe(observer: Observer, { lives, until }: Observation): Detection {
+  const next = new Int32Array(lives.length)
+  const suspected = new Uint8Array(lives.length)
+  const detectedAt = new Float64Array(lives.length).fill(Number.NaN)
   let falsely = 0
-  for (let round = 0; round < (1.05 * beats + 12) * roundsPerInterval; round += 1) {
+  for (let round = 0; round < until * roundsPerInterval; round += 1) {
     const now = round / roundsPerInterval
     lives.forEach(({ arrivals }, peer) => {
       for (let beat = arrivals[next[peer]!]; beat && beat.at <= now; beat = arrivals[++next[peer]!]) {
@@ -50,34 +46,23 @@ function simulate(observer: Observer, { seed, peers, beats }: Scenario): Detecti
       suspected[peer] = 1
     }
   }
-  const times = [...detectedAt].map((at, peer) => at - lives[peer]!.crashedAt).sort((a, b) => a - b)
+  const beats = lives.reduce((sum, { arrivals }) => sum + arrivals.length, 0)
+  const times = lives
+    .map(({ crashedAt }, peer) => detectedAt[peer]! - crashedAt)
+    .filter((_, peer) => lives[peer]!.crashedAt < until)
+    .map((time) => (Number.isNaN(time) ? Number.POSITIVE_INFINITY : time))
+    .sort((a, b) => a - b)
   return {
-    mean: times.reduce((sum, time) => sum + time, 0) / peers,
-    p99: times[Math.ceil(0.99 * peers) - 1]!,
-    falsePerMillion: (falsely / (peers * beats)) * 1e6,
+    mean: times.reduce((sum, time) => sum + time, 0) / times.length,
+    p99: times[Math.ceil(0.99 * times.length) - 1]!,
+    falsePerMillion: (falsely / beats) * 1e6,
   }
 }
 
-interface Life {
-  readonly arrivals: readonly { readonly sequence: number; readonly at: number }[]
-  readonly crashedAt: number
-}
-
-function makeLife(random: () => number, beats: number): Life {
-  const arrivals: { sequence: number; at: number }[] = []
-  let sent = random()
-  for (let sequence = 1; sequence <= beats; sequence += 1) {
-    if (random() >= 0.02) arrivals.push({ sequence, at: sent - 0.02 * Math.log(1 - random()) })
-    if (sequence < beats) sent += 1 + 0.05 * random()
-  }
-  arrivals.sort((a, b) => a.at - b.at)
-  return { arrivals, crashedAt: sent + random() }
-}
-
-export function detectByPhi(scenario: Scenario): Detection {
+export function detectByPhi(observation: Observation): Detection {
   let time = 0
   const detector = createDetector({ intervalMs: 1, clock: { now: () => time } })
-  return simulate(
+  return observe(
     {
       heard(peer, beat, now) {
         time = Math.max(time, now)
@@ -88,28 +73,31 @@ export function detectByPhi(scenario: Scenario): Detection {
         for (const { id, state } of detector.verdicts()) if (state !== 'alive') yield Number(id)
       },
     },
-    scenario,
+    observation,
   )
 }
 
 /** The fixed timeout whose mean detection time is this one. */
-export function detectByFixedTimeout(scenario: Scenario, mean: number): Detection & { timeout: number } {
+export function detectByFixedTimeout(
+  observation: Observation,
+  mean: number,
+): Detection & { timeout: number } {
   // Half an interval passes, on average, between the last beat and the crash.
   const first = mean + 0.5
-  const timeout = first + mean - fixed(scenario, first).mean
-  return { ...fixed(scenario, timeout), timeout }
+  const timeout = first + mean - fixed(observation, first).mean
+  return { ...fixed(observation, timeout), timeout }
 }
 
-function fixed(scenario: Scenario, timeout: number): Detection {
+function fixed(observation: Observation, timeout: number): Detection {
   const heardAt = new Map<number, number>()
-  return simulate(
+  return observe(
     {
       heard: (peer, _, now) => void heardAt.set(peer, now),
       *suspects(now) {
         for (const [peer, at] of heardAt) if (now - at > timeout) yield peer
       },
     },
-    scenario,
+    observation,
   )
 }
 
