@@ -12,7 +12,7 @@ await using health = startHealth({
   checks: checksOf(table, { intervalMs: 250, failAfter: 2 }),
   drainDelayMs: 500,
 })
-await using server = await startHealthServer({ health, port: 0 })
+await using server = await startHealthServer({ health, port: 0, title: 'health-table' })
 health.on('changed', ({ name, status, output }) => say(`${name} is ${status}${output ? ` (${output})` : ''}`))
 health.on('gateChanged', ({ gate, status }) => say(`  → ${gate}: ${status}`))
 say(`open ${server.url} in a browser, or ask ${server.url}/readyz?verbose`)
