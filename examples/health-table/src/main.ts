@@ -19,15 +19,18 @@ say(`open ${server.url} in a browser, or ask ${server.url}/readyz?verbose`)
 
 const orders = standIns.services[table.findIndex(({ service }) => service === 'orders')]!
 await pause(2_000)
-say('orders breaks …')
+say('orders answers 500 …')
 orders.answers = 500
 await pause(2_000)
-say('… and hangs …')
-orders.answers = 'hang'
-await pause(3_000)
 say('… and recovers')
 orders.answers = 200
-await pause(3_000)
+await pause(2_000)
+say('orders hangs …')
+orders.answers = 'hang'
+await pause(4_000)
+say('… and recovers')
+orders.answers = 200
+await pause(2_000)
 say('SIGTERM would do this: ready fails, then everything ends')
 await health.drain()
 

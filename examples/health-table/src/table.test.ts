@@ -8,7 +8,7 @@ test('the table of this example becomes checks', () => {
   const table = readTable(readFileSync(new URL('../services.yaml', import.meta.url), 'utf8'))
   expect(checksOf(table)).toMatchObject([
     { name: 'users', timeoutMs: 5_000, soft: false },
-    { name: 'orders', timeoutMs: 2_000, soft: false },
+    { name: 'orders', timeoutMs: 1_000, soft: false },
     { name: 'mail', timeoutMs: 500, soft: true },
   ])
 })

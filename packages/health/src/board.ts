@@ -53,8 +53,6 @@ export function createBoard({ clock, random, sinceMs, turned }: BoardOptions): B
     refuseCycles([...[...entries.values()].map(({ plan }) => plan), ...plans])
     const added = plans.map((plan) => ({ plan, state: neverRun, blocked: false, runner: runnerOf(plan) }))
     for (const entry of added) entries.set(entry.plan.name, entry)
-    const blockersOf = findBlockers(lookup)
-    for (const entry of added) entry.blocked = blockersOf(entry.plan.name).length > 0
     return () => remove(added)
   }
 

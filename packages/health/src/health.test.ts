@@ -341,6 +341,19 @@ test('since when: from the look that saw it turn, staleness too, and anew for wh
   expect(turned).toEqual([0, 0, 0])
 })
 
+test('isOpen sees a pass go stale in the very millisecond, though another is fresh for longer and no timer has run', async () => {
+  const db = scripted('db', { staleAfterMs: 1_600, failAfter: 100 })
+  const { isOpen } = start({ checks: [db, scripted('cache', { staleAfterMs: 60_000 })] })
+  await clock.advance(0)
+  db.does = 'hang'
+  await clock.advance(1_550)
+  expect(isOpen('ready')).toBe(true)
+  clock.stall(50)
+  expect(isOpen('ready')).toBe(true)
+  clock.stall(1)
+  expect(isOpen('ready')).toBe(false)
+})
+
 test('a check that is removed and added again is told of anew', async () => {
   const { add, on } = start()
   const told: string[] = []

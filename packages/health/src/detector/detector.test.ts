@@ -104,7 +104,11 @@ test('beats batched after a partition: alive at once, and the rhythm is as good 
   await beatSteadily(200)
   await live(29_000)
   expect(verdict().state).toBe('dead')
-  for (let sequence = 201; sequence <= 230; sequence += 1) detector.heard('a', beat(sequence))
+  for (let sequence = 201; sequence <= 215; sequence += 1) detector.heard('a', beat(sequence))
+  for (let sequence = 216; sequence <= 260; sequence += 1) {
+    await live(20, 20)
+    detector.heard('a', beat(sequence))
+  }
   expect(verdict()).toMatchObject({ state: 'alive', silentMs: 0 })
   await live(3_000)
   expect(verdict().state).toBe('alive')
