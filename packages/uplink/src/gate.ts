@@ -14,8 +14,11 @@ import type { Rate, UplinkEvents } from './types.ts'
 
 /** Where every request waits for its turn: circuit, Retry-After and rate, shared by all workers. */
 export interface Gate {
-  /** Resolves when a request with so many messages may be sent; rejects with the signal's reason. Each entry is followed by one of the three below. */
-  enter(messages: number, signal: AbortSignal): Promise<void>
+  /**
+   * Resolves when a request with so many messages may be sent; rejects with the signal's reason, and with that of
+   * `impatient` where the collector would have to be waited for. Each entry is followed by one of the three below.
+   */
+  enter(messages: number, signal: AbortSignal, impatient: AbortSignal): Promise<void>
   succeeded(): void
   failed(error: unknown): void
   /** We cut it ourselves. */
@@ -60,22 +63,28 @@ export function createGate(options: {
     },
   }
 
-  async function enter(messages: number, signal: AbortSignal): Promise<void> {
+  async function enter(messages: number, signal: AbortSignal, impatient: AbortSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted()
-      const ms = turnInMs(messages)
+      const collectorMs = collectorInMs()
+      if (collectorMs > 0) impatient.throwIfAborted()
+      const ms = Math.max(collectorMs, rateInMs(messages))
       if (ms <= 0) break
-      await clock.sleep(ms, AbortSignal.any([signal, changed.signal]))
+      const wakers = impatient.aborted ? [signal, changed.signal] : [signal, changed.signal, impatient]
+      await clock.sleep(ms, AbortSignal.any(wakers))
     }
     if (rate && bucket) bucket = takeTokens(bucket, messages, rate, clock.now())
     if (circuit.state === 'open') events.emit('halfOpened')
     circuit = onSend(circuit)
   }
 
-  function turnInMs(messages: number): number {
+  function collectorInMs(): number {
     const now = clock.now()
-    const rateMs = rate && bucket ? tokensInMs(bucket, messages, rate, now) : 0
-    return Math.max(waitMs(circuit, now), heldUntil - now, rateMs)
+    return Math.max(waitMs(circuit, now), heldUntil - now)
+  }
+
+  function rateInMs(messages: number): number {
+    return rate && bucket ? tokensInMs(bucket, messages, rate, clock.now()) : 0
   }
 
   /** Wakes who waits, to look again. */

@@ -26,6 +26,8 @@ export interface Shipping<T> {
   readonly events: Events<UplinkEvents>
   /** Aborts at the stop: what is not settled then stays in hand. */
   readonly signal: AbortSignal
+  /** Aborts at a drain: what fails from then on is not tried again, and stays in hand. */
+  readonly draining: AbortSignal
   post(parcels: readonly Parcel<T>[]): Promise<Posted>
 }
 
@@ -35,29 +37,30 @@ export interface Shipping<T> {
  * A whole batch that is refused is sent again in halves, down to the message
  * that is to blame. So is one over which the collector fails, times out or cuts
  * the connection three times in a row: one message may be what it cannot stand,
- * or the batch too much for the line. Rejects only with the signal's reason.
+ * or the batch too much for the line. Rejects only once a signal has aborted.
  */
 export async function ship<T>(parcels: readonly Parcel<T>[], shipping: Shipping<T>): Promise<void> {
-  const { settings, hand, events, signal } = shipping
+  const { settings, hand, events, signal, draining } = shipping
   let left = parcels
   let doubts = 0
   let failure: { error: unknown } | undefined
-  const refused = await retry(attempt, {
-    attempts: Number.POSITIVE_INFINITY,
-    backoff: settings.backoff,
-    clock: settings.clock,
-    random: settings.random,
-    signal,
-    shouldRetry: isWorthAnother,
-    pauseMs: ({ error, pauseMs }) => Math.max(pauseMs, askedPauseMs(error)),
-    onRetry: ({ error, attempt: nth, pauseMs }: FailedAttempt) =>
-      events.emit('retried', { messages: left.length, attempt: nth, pauseMs, error }),
-  }).catch(unlessGivenUp)
+  const refused = await (draining.aborted ? attempt() : retry(attempt, retrying())).catch(unlessGivenUp)
   if (refused && left.length === 1) return bury(left[0]!, refusalOf(left[0]!, refused), refused.status)
   if (failure && left.length === 1) return bury(left[0]!, failure.error)
   if (!refused && !failure) return
   events.emit('split', { messages: left.length, ...(refused ? { status: refused.status } : failure) })
   for (const half of halves(left)) await ship(half, shipping)
+
+  function retrying() {
+    return {
+      ...{ attempts: Number.POSITIVE_INFINITY, backoff: settings.backoff, signal: draining },
+      ...{ clock: settings.clock, random: settings.random },
+      shouldRetry: isWorthAnother,
+      pauseMs: ({ error, pauseMs }: FailedAttempt) => Math.max(pauseMs, askedPauseMs(error)),
+      onRetry: ({ error, attempt: nth, pauseMs }: FailedAttempt) =>
+        events.emit('retried', { messages: left.length, attempt: nth, pauseMs, error }),
+    }
+  }
 
   function isWorthAnother(error: unknown): boolean {
     doubts = mayBlameMessages(error) ? doubts + 1 : 0
@@ -65,13 +68,13 @@ export async function ship<T>(parcels: readonly Parcel<T>[], shipping: Shipping<
   }
 
   function unlessGivenUp(error: unknown): undefined {
-    if (signal.aborted) throw error
+    if (signal.aborted || draining.aborted) throw error
     failure = { error }
   }
 
   /** Resolves to the verdict where all that is left was refused as one. */
   async function attempt(): Promise<Verdict | undefined> {
-    await shipping.gate.enter(left.length, signal)
+    await shipping.gate.enter(left.length, signal, draining)
     left = left.filter(({ job }) => hand.has(job))
     if (left.length === 0) {
       shipping.gate.cancelled()

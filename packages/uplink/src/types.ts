@@ -120,7 +120,7 @@ export interface UplinkEvents {
   halfOpened(): void
   /** A request succeeded; the circuit is closed again. */
   recovered(): void
-  /** These messages were given back to the queue, because of a stop. */
+  /** These messages were given back to the queue, because of a stop or a drain. */
   returned(event: { messages: number }): void
   /** The lease on a message ended while it was in hand: it will be delivered again, under the same id. */
   leaseLost(event: { id: string }): void
@@ -135,7 +135,10 @@ export interface UplinkEvents {
 /** Ships what a queue holds, until closed. */
 export interface Uplink extends Running {
   readonly on: On<UplinkEvents>
-  /** Takes nothing more from the queue, and ships what is in hand. The signal ends the waiting. */
+  /**
+   * Takes nothing more from the queue, and ships what is in hand. What fails from then on, or would have
+   * to wait for the collector, is given back to the queue. The signal ends the waiting.
+   */
   drain(options?: WaitOptions): Promise<void>
   /** Cuts the requests in flight and gives what was not acknowledged back to the queue. */
   close(): Promise<void>

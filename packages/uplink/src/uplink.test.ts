@@ -417,9 +417,9 @@ test('drain ships what is in hand and takes nothing more', async () => {
 })
 
 test('the signal ends the waiting for a drain, and close gives back what is in hand', async () => {
-  await using own = await lab(() => 503)
+  await using own = await lab(() => undefined)
   own.queue.put(1, 2)
-  await until(() => own.facts('retried').length === 1)
+  await until(() => own.collector.requests.length === 1)
   const waiting = new AbortController()
   const draining = own.uplink.drain({ signal: waiting.signal })
   waiting.abort()
@@ -428,6 +428,52 @@ test('the signal ends the waiting for a drain, and close gives back what is in h
   expect(own.queue.ids('ready')).toEqual(['m1', 'm2'])
   expect(own.facts('returned')).toEqual([{ messages: 2 }])
   expect(own.uplink.stats!()['uplink_messages_in_hand']?.value).toBe(0)
+})
+
+test.each([
+  ['pauses before it tries again', {}, 1],
+  ['is spared by an open circuit', { circuit: { failures: 1, openMs: 60_000 } }, 1],
+  ['asked us to wait', {}, 2],
+] as const)(
+  'a drain waits for no collector that %s: all goes back to the queue',
+  async (_name, options, nth) => {
+    await using own = await lab(() => ({ status: 503, headers: nth === 2 ? { 'retry-after': '60' } : {} }), {
+      ...options,
+      batch: { maxMessages: 2 },
+    })
+    own.queue.put(1, 2, 3, 4, 5)
+    await until(() => own.facts('retried').length === 1)
+    await own.uplink.drain()
+    expect(own.queue.ids('ready')).toEqual(['m1', 'm2', 'm3', 'm4', 'm5'])
+    expect(own.facts('returned').length).toBe(1)
+    expect(own.collector.requests.length).toBe(1)
+    await own.uplink.exited
+  },
+)
+
+test('a drain sends the halves of what is refused meanwhile, and keeps to the rate', async () => {
+  let answer: (() => void) | undefined
+  await using own = await lab(
+    (_request, response, nth) => {
+      if (nth > 1) return 200
+      answer = () => response.writeHead(413).end()
+      return undefined
+    },
+    { rate: { max: 2, perMs: 1_000 } },
+  )
+  own.queue.put(1, 2)
+  await until(() => answer !== undefined)
+  let isDrained = false
+  const draining = own.uplink.drain().then(() => {
+    isDrained = true
+  })
+  own.queue.put(3)
+  answer?.()
+  await advanceUntil(own.clock, 100, () => isDrained)
+  await draining
+  expect(own.queue.ids('acked')).toEqual(['m1', 'm2'])
+  expect(own.queue.ids('ready')).toEqual(['m3'])
+  expect(own.clock.now()).toBeGreaterThanOrEqual(1_000)
 })
 
 test('close cuts a request in flight and leaves the backlog intact', async () => {

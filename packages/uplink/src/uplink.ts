@@ -45,6 +45,7 @@ export async function startUplink<T>(options: UplinkOptions<T>): Promise<Uplink>
     gate,
     events,
     signal: working.signal,
+    draining: taking.signal,
     post: (parcels: readonly Parcel<T>[]) => postBatch(parcels, settings, connections, working.signal),
   }
   const leases = hand.keepLeases(working.signal)
@@ -67,12 +68,11 @@ export async function startUplink<T>(options: UplinkOptions<T>): Promise<Uplink>
       pack,
       failed: (error) => events.emit('queueFailed', { action: 'take', error }),
     })
-    for (let batch = await next(); batch.length > 0 && !working.signal.aborted; batch = await next())
-      await ship(batch, shipping).catch(unlessStopped)
-  }
-
-  function unlessStopped(error: unknown): void {
-    if (!working.signal.aborted) throw error
+    try {
+      for (let batch = await next(); batch.length > 0; batch = await next()) await ship(batch, shipping)
+    } catch (error) {
+      if (!taking.signal.aborted) throw error
+    }
   }
 
   async function pack(jobs: readonly UplinkJob<T>[]): Promise<readonly Parcel<T>[]> {
@@ -95,8 +95,12 @@ export async function startUplink<T>(options: UplinkOptions<T>): Promise<Uplink>
   }
 
   async function drain({ signal }: WaitOptions = {}): Promise<void> {
-    taking.abort()
-    await untilAborted(workers, signal)
+    taking.abort(uplinkError('UPLINK_CLOSED', 'The uplink was drained with this message in hand'))
+    await untilAborted(workers.then(giveBack), signal)
+  }
+
+  function giveBack(): Promise<void> {
+    return hand.returnAll(taking.signal.reason)
   }
 
   function close(): Promise<void> {
@@ -109,7 +113,7 @@ export async function startUplink<T>(options: UplinkOptions<T>): Promise<Uplink>
     taking.abort(reason)
     working.abort(reason)
     await Promise.allSettled([workers, leases])
-    await hand.returnAll(reason)
+    await giveBack()
     connections.close()
   }
 }
