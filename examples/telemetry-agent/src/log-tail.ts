@@ -18,6 +18,8 @@ export interface LogTailOptions {
 
 interface Position {
   inode: number
+  /** How often the file was cut: the same offset is another line then. */
+  cuts: number
   offset: number
 }
 
@@ -28,7 +30,7 @@ interface Position {
  * between the two repeats those lines under the same keys, so a queue that
  * deduplicates by key takes each of them once. A file that was replaced or cut
  * is read from its start; what was written to the old one since the last look is
- * not. A line longer than 1 MiB is handed on in pieces of that length.
+ * not (the tail in `log-shipper` follows rotations). A line longer than 1 MiB is handed on in pieces of that length.
  */
 export async function startLogTail(options: LogTailOptions): Promise<Running> {
   const { path, positionFile, accept, paused = () => false, pollMs = 100, clock = systemClock } = options
@@ -48,12 +50,14 @@ export async function startLogTail(options: LogTailOptions): Promise<Running> {
   async function readOn(): Promise<void> {
     const file = await stat(path).catch(ifMissing)
     if (!file) return
-    if (file.ino !== position.inode || file.size < position.offset) position = { inode: file.ino, offset: 0 }
+    if (file.ino !== position.inode) position = { inode: file.ino, cuts: 0, offset: 0 }
+    if (file.size < position.offset) position = { ...position, cuts: position.cuts + 1, offset: 0 }
     if (file.size === position.offset) return
     const { lines, length } = await readLines(path, position.offset, file.size)
-    const { inode, offset } = position
-    await Promise.all(lines.map(({ text, at }) => accept(text, `${inode}:${offset + at}`)))
-    position = { inode, offset: offset + length }
+    const { inode, cuts, offset } = position
+    const name = cuts === 0 ? inode : `${inode}.${cuts}`
+    await Promise.all(lines.map(({ text, at }) => accept(text, `${name}:${offset + at}`)))
+    position = { inode, cuts, offset: offset + length }
     await writePosition(positionFile, position)
   }
 
@@ -89,7 +93,7 @@ async function readLines(
 
 async function readPosition(file: string): Promise<Position> {
   const text = await readFile(file, 'utf8').catch(ifMissing)
-  return text === undefined ? { inode: 0, offset: 0 } : JSON.parse(text)
+  return text === undefined ? { inode: 0, cuts: 0, offset: 0 } : JSON.parse(text)
 }
 
 /** Not synced: a position that a power cut sets back repeats lines that the queue knows by their keys. */
