@@ -1,32 +1,23 @@
 import type { WaitOptions } from '@holdfast/core'
 import type { Context } from './context.ts'
 import { queueError } from './errors.ts'
-import type { Entry } from './format/page.ts'
-import type { Placement } from './options.ts'
+import { maxPageBytes, maxPageMessages } from './format/page.ts'
+import type { Intake } from './intake.ts'
 import { createDeque } from './state/deque.ts'
-import type { Enqueued } from './types.ts'
-
-/** One call of a producer: accepted as a whole, in one commit. */
-export interface Submission {
-  readonly entries: readonly Entry[]
-  readonly placement: Placement
-  readonly bytes: number
-  resolve(results: Enqueued[]): void
-  reject(error: unknown): void
-}
+import { type Submission, withOwnPayloads } from './submission.ts'
 
 /** Lets submissions in as the limits allow, and keeps the others waiting in order. */
 export interface Admission {
   /** How many producers wait for room. */
   readonly blocked: number
+  /** Whether a commit is worth it now, though more may come in this turn. */
+  readonly hasEnough: boolean
   /** Lets it in, makes it wait, or rejects it. */
   submit(submission: Submission, options: WaitOptions | undefined): void
   /** Room was made: lets in who waits. */
   admitBlocked(): void
-  /** Takes submissions that were let in, enough for one commit. */
-  next(): Submission[]
-  /** Gives back the room of a submission that was not stored. */
-  giveBack(messages: number, bytes: number): void
+  /** Takes what was let in, as much as one commit stores. */
+  next(): Intake | undefined
   /** Rejects all that wait: for room, or for a commit too. */
   rejectAll(error: Error, which: 'blocked' | 'all'): void
 }
@@ -34,19 +25,28 @@ export interface Admission {
 const maxCommitMessages = 4_096
 const maxCommitBytes = 8 * 2 ** 20
 
-export function createAdmission<T>(context: Context<T>): Admission {
+export interface AdmissionParts<T> {
+  context: Context<T>
+  createIntake(): Intake
+}
+
+export function createAdmission<T>({ context, createIntake }: AdmissionParts<T>): Admission {
   const { settings, totals } = context
   const { limits } = settings
-  const admitted = createDeque<Submission>()
+  /** The last one is open. */
+  const intakes = createDeque<Intake>()
   const blocked = new Set<Submission>()
   return {
     submit,
     admitBlocked,
     next,
-    giveBack,
     rejectAll,
     get blocked() {
       return blocked.size
+    },
+    get hasEnough() {
+      const first = intakes.at(0)
+      return first !== undefined && isEnough(first)
     },
   }
 
@@ -59,21 +59,38 @@ export function createAdmission<T>(context: Context<T>): Admission {
   }
 
   function admit(submission: Submission): void {
-    totals.admittedMessages += submission.entries.length
+    totals.admittedMessages += submission.messages
     totals.admittedBytes += submission.bytes
-    admitted.push(submission)
-    context.commit()
+    const intake = intakeFor(submission)
+    const isFirst = intake.messages === 0
+    const wasEnough = isEnough(intake)
+    intake.add(submission)
+    if (isFirst || isEnough(intake) !== wasEnough) context.commit()
   }
 
-  function hasRoom({ entries, bytes }: Submission): boolean {
+  /** A full page. With fsync the one large commit is quicker than two smaller ones in turn. */
+  function isEnough({ messages, bytes }: Intake): boolean {
+    return settings.durability === 'os' && (messages >= maxPageMessages || bytes >= maxPageBytes)
+  }
+
+  function intakeFor({ messages, bytes }: Submission): Intake {
+    const open = intakes.at(intakes.length - 1)
+    const hasPlace =
+      open && open.messages + messages <= maxCommitMessages && open.bytes + bytes <= maxCommitBytes
+    if (hasPlace) return open
+    const intake = createIntake()
+    intakes.push(intake)
+    return intake
+  }
+
+  function hasRoom({ messages, bytes }: Submission): boolean {
     return (
-      totals.admittedMessages + entries.length <= limits.messages &&
-      totals.admittedBytes + bytes <= limits.bytes
+      totals.admittedMessages + messages <= limits.messages && totals.admittedBytes + bytes <= limits.bytes
     )
   }
 
-  function checkFitsAtAll({ entries, bytes }: Submission): void {
-    if (entries.length > limits.messages || bytes > limits.bytes) throw fullError()
+  function checkFitsAtAll({ messages, bytes }: Submission): void {
+    if (messages > limits.messages || bytes > limits.bytes) throw fullError()
   }
 
   function fullError(): Error {
@@ -82,7 +99,8 @@ export function createAdmission<T>(context: Context<T>): Admission {
     })
   }
 
-  function block(submission: Submission, signal: AbortSignal | undefined): void {
+  function block(given: Submission, signal: AbortSignal | undefined): void {
+    const submission = withOwnPayloads(given)
     const giveUp = (): void => {
       if (blocked.delete(submission)) submission.reject(signal?.reason)
       admitBlocked()
@@ -99,35 +117,16 @@ export function createAdmission<T>(context: Context<T>): Admission {
     }
   }
 
-  function next(): Submission[] {
-    const taken: Submission[] = []
-    let messages = 0
-    let bytes = 0
-    for (let first = admitted.at(0); first; first = admitted.at(0)) {
-      messages += first.entries.length
-      bytes += first.bytes
-      if (taken.length > 0 && (messages > maxCommitMessages || bytes > maxCommitBytes)) break
-      taken.push(first)
-      admitted.shift()
-    }
-    if (admitted.length > 0) context.commit()
-    return taken
-  }
-
-  function giveBack(messages: number, bytes: number): void {
-    totals.admittedMessages -= messages
-    totals.admittedBytes -= bytes
-    admitBlocked()
+  function next(): Intake | undefined {
+    const intake = intakes.shift()
+    if (intakes.length > 0) context.commit()
+    return intake
   }
 
   function rejectAll(error: Error, which: 'blocked' | 'all'): void {
     for (const submission of blocked) submission.reject(error)
     blocked.clear()
     if (which === 'blocked') return
-    for (let one = admitted.shift(); one; one = admitted.shift()) {
-      totals.admittedMessages -= one.entries.length
-      totals.admittedBytes -= one.bytes
-      one.reject(error)
-    }
+    for (let intake = intakes.shift(); intake; intake = intakes.shift()) intake.giveUp(error)
   }
 }

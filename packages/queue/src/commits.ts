@@ -4,8 +4,8 @@ import type { Context } from './context.ts'
 import type { Dedupe } from './dedupe.ts'
 import { checkpointKey, delayedLaneOf, laneEnd, laneKey, metaLane, readyLaneOf } from './format/keys.ts'
 import { encodeMeta } from './format/meta.ts'
-import { type Intake, prepareIntake } from './intake.ts'
-import type { Settlements } from './settlement.ts'
+import type { Intake, Prepared } from './intake.ts'
+import type { Settlements, Waiter } from './settlement.ts'
 import type { Message } from './state/message.ts'
 import type { Operation } from './state/operations.ts'
 import type { Batch } from './store/database.ts'
@@ -40,19 +40,50 @@ const compactEmptyAboveBytes = 2 ** 20
 export function createCommits<T>(parts: CommitParts<T>): Commits {
   const { context, bands, dedupe, admission, settlements, dropOldest, moveStragglers } = parts
   const { operations, totals, settings, queue, store } = context
-  let waiters: (() => void)[] = []
+  const mustDrop = settings.limits.onFull === 'drop-oldest'
+  let waiters: Waiter[] = []
   /** Of a commit that failed: to be done again, for memory is ahead of the disk already. */
-  let again: { operations: Operation[]; finals: (() => void)[] } = { operations: [], finals: [] }
+  let again: { operations: Operation[]; finals: Waiter[] } = { operations: [], finals: [] }
   let isClean = false
   let mustStampMeta = false
   let mustPrune = false
   let deletedBytes = 0
-  return { prepare, failing, written, storeCheckpoint, stampMeta, pruneKeys }
+  /** What goes with the next commit, once that got ready. */
+  let intake: Intake | undefined
+  return {
+    getReady,
+    prepare,
+    failing,
+    giveUp,
+    written,
+    storeCheckpoint,
+    stampMeta,
+    pruneKeys,
+    get hasEnough() {
+      return admission.hasEnough
+    },
+  }
 
-  async function prepare(batch: Batch): Promise<Commit | undefined> {
-    if (mustPrune) await prune()
-    if (settings.limits.onFull === 'drop-oldest') await dropOldest()
-    const intake = await takeIn()
+  function getReady(): Promise<void> | undefined {
+    intake = admission.next()
+    const lookingUp = intake?.lookUp()
+    return lookingUp || mustPrune || mustDrop ? readFirst(lookingUp) : undefined
+  }
+
+  /** What cannot be read is tried again with the next commit; the producers of this one are told. */
+  async function readFirst(lookingUp: Promise<void> | undefined): Promise<void> {
+    try {
+      await lookingUp
+      if (mustPrune) await prune()
+      if (mustDrop) await dropOldest()
+    } catch (error) {
+      intake?.giveUp(error)
+    }
+  }
+
+  function prepare(batch: Batch): Commit | undefined {
+    const prepared = intake?.prepare()
+    intake = undefined
     const finals = [...again.finals, ...waiters]
     const conclude = settlements.apply()
     if (conclude) finals.unshift(conclude)
@@ -62,21 +93,17 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
     operations.length = 0
     waiters = []
     again = { operations: [], finals: [] }
-    const meta = metaOperation(intake, deleted > 0)
-    if (!intake && todo.length === 0 && finals.length === 0 && !meta) return undefined
+    const meta = metaOperation(prepared, deleted > 0)
+    if (!prepared && todo.length === 0 && finals.length === 0 && !meta) return undefined
     for (const [key, value] of todo) value ? batch.put(key, value) : batch.del(key)
-    for (const [key, value] of intake?.operations ?? []) batch.put(key, value!)
+    for (const [key, value] of prepared?.operations ?? []) batch.put(key, value!)
     if (meta) batch.put(meta[0], meta[1]!)
     return {
       sync: settings.durability === 'fsync',
-      probe: intake?.probe,
-      doubt: (error) => intake?.reject(error),
-      settle: (error) => (error ? fail(error, intake, todo, finals) : succeed(intake, finals, deleted)),
+      probe: prepared?.probe,
+      doubt: (error) => prepared?.doubt(error),
+      settle: (error) => (error ? fail(error, prepared, todo, finals) : succeed(prepared, finals, deleted)),
     }
-  }
-
-  async function takeIn(): Promise<Intake | undefined> {
-    return await prepareIntake(context, bands, dedupe, admission)
   }
 
   /** How many pages were deleted. */
@@ -91,20 +118,20 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
     return deleted
   }
 
-  function succeed(intake: Intake | undefined, finals: readonly (() => void)[], deleted: number): void {
+  function succeed(prepared: Prepared | undefined, finals: readonly Waiter[], deleted: number): void {
     totals.commits++
-    intake?.accept()
-    for (const final of finals) final()
+    prepared?.accept()
+    for (const final of finals) final.resolve()
     admission.admitBlocked()
     if (deleted > 0) compactIfWorthwhile()
     context.wake()
   }
 
-  function fail(error: Error, intake: Intake | undefined, todo: Operation[], finals: (() => void)[]): void {
-    intake?.reject(error)
-    intake?.abandon()
+  function fail(error: Error, prepared: Prepared | undefined, todo: Operation[], finals: Waiter[]): void {
+    prepared?.giveUp(error)
     again = { operations: [...todo, ...again.operations], finals: [...finals, ...again.finals] }
     mustStampMeta = true
+    admission.admitBlocked()
     context.commit()
   }
 
@@ -112,12 +139,12 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
    * Tells where the lanes end when no page does, and where they begin, so that a
    * page that is missing there is noticed: written with every deletion of a page.
    */
-  function metaOperation(intake: Intake | undefined, hasDeleted: boolean): Operation | undefined {
+  function metaOperation(prepared: Prepared | undefined, hasDeleted: boolean): Operation | undefined {
     const isDue = bands.tookNew() || hasDeleted
     if (!isDue && !mustStampMeta) return undefined
     mustStampMeta = false
     const lanes = bands.ends()
-    for (const [lane, next] of intake?.ends ?? []) lanes.set(lane, { ...lanes.get(lane)!, next })
+    for (const [lane, next] of prepared?.ends ?? []) lanes.set(lane, { ...lanes.get(lane)!, next })
     const meta = { clean: isClean, epoch: context.epoch, queueTime: Math.floor(context.queueTime()), lanes }
     return [laneKey(queue, metaLane), encodeMeta(meta)]
   }
@@ -133,17 +160,25 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
   }
 
   async function prune(): Promise<void> {
-    mustPrune = false
     await dedupe.prune(operations)
+    mustPrune = false
   }
 
   function failing(error: Error): void {
     admission.rejectAll(error, 'all')
   }
 
+  function giveUp(error: Error): void {
+    admission.rejectAll(error, 'all')
+    const left = [...again.finals, ...waiters, settlements.apply()]
+    again = { operations: [], finals: [] }
+    waiters = []
+    for (const waiter of left) waiter?.reject(error)
+  }
+
   function written(): Promise<void> {
-    return new Promise((resolve) => {
-      waiters.push(resolve)
+    return new Promise((resolve, reject) => {
+      waiters.push({ resolve, reject })
       context.commit()
     })
   }

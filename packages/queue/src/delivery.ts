@@ -132,7 +132,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
         message,
         kind: message.attempts >= maxAttempts ? bury(message) : 'retry',
         delayMs: 0,
-        resolve: undefined,
+        caller: undefined,
       })
     }
   }
@@ -147,7 +147,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
   }
 
   function end(message: Message, kind: 'bury' | 'expire'): void {
-    add({ message, kind, delayMs: 0, resolve: undefined })
+    add({ message, kind, delayMs: 0, caller: undefined })
   }
 
   function add(settlement: Settlement): void {
@@ -159,8 +159,8 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
     job.message.holder = undefined
   }
 
-  async function ack(job: Lease<T>): Promise<boolean> {
-    return await settle(job, 'ack')
+  function ack(job: Lease<T>): Promise<boolean> {
+    return settle(job, 'ack')
   }
 
   async function retry(job: Lease<T>, options: RetryJobOptions): Promise<boolean> {
@@ -173,8 +173,8 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
     return await settle(job, message.attempts >= maxAttempts ? 'bury' : 'retry', delayMs)
   }
 
-  async function giveBack(job: Lease<T>): Promise<boolean> {
-    return await settle(job, 'release')
+  function giveBack(job: Lease<T>): Promise<boolean> {
+    return settle(job, 'release')
   }
 
   async function buryJob(job: Lease<T>, error: unknown): Promise<boolean> {
@@ -185,7 +185,9 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
   function settle(job: Lease<T>, kind: Settlement['kind'], delayMs = 0): Promise<boolean> {
     if (job.message.holder !== job) return Promise.resolve(false)
     release(job)
-    return new Promise((resolve) => add({ message: job.message, kind, delayMs, resolve }))
+    return new Promise((resolve, reject) =>
+      add({ message: job.message, kind, delayMs, caller: { resolve, reject } }),
+    )
   }
 
   async function extend(job: Lease<T>, ms: number): Promise<boolean> {

@@ -1,31 +1,29 @@
-import type { Admission, Submission } from './admission.ts'
-import type { Bands } from './bands.ts'
+import type { Band, Bands } from './bands.ts'
 import type { Context } from './context.ts'
 import type { Dedupe, Known } from './dedupe.ts'
-import {
-  delayedLaneOf,
-  maxSeq,
-  type Origin,
-  type ParkedPlace,
-  pageKey,
-  priorityOf,
-  readyLaneOf,
-} from './format/keys.ts'
-import {
-  type Entry,
-  encodePage,
-  entryBytes,
-  maxPageBytes,
-  maxPageMessages,
-  type PageHeader,
-} from './format/page.ts'
-import type { Message } from './state/message.ts'
-import { messageId } from './state/message.ts'
+import { delayedLaneOf, pageKey, readyLaneOf } from './format/keys.ts'
+import type { Entry, PageHeader } from './format/page.ts'
+import { entryBytes, type PageBuffers, PageWriter } from './format/page-writer.ts'
+import { type Message, messageId } from './state/message.ts'
 import type { Operation } from './state/operations.ts'
+import { type Submission, withOwnPayloads } from './submission.ts'
 import type { Enqueued } from './types.ts'
 
-/** What one commit stores anew. */
+/** What one commit stores anew: encoded as it comes, while the commit before is being written. */
 export interface Intake {
+  readonly messages: number
+  readonly bytes: number
+  /** Has copied all payloads when it returns. */
+  add(submission: Submission): void
+  /** Looks up the keys; undefined where there are none. Once, and no `add` after it. */
+  lookUp(): Promise<void> | undefined
+  /** Gives sequence numbers and closes the pages; undefined where all was rejected. Once, after `lookUp`. */
+  prepare(): Prepared | undefined
+  /** It will not be written: tells the producers, and gives back the room. */
+  giveUp(error: unknown): void
+}
+
+export interface Prepared {
   readonly operations: Operation[]
   /** A key that only this commit puts. */
   readonly probe: Buffer | undefined
@@ -33,166 +31,245 @@ export interface Intake {
   readonly ends: ReadonlyMap<number, number>
   /** It is written: makes the messages visible and tells the producers. */
   accept(): void
-  /** It is not, or not known to be. May be called before `accept` and before itself. */
-  reject(error: unknown): void
-  /** It is certain not to be: gives back the room. */
-  abandon(): void
+  /** Tells the producers that it cannot be told for now whether it is written. */
+  doubt(error: unknown): void
+  /** It is not written. May follow `doubt`. */
+  giveUp(error: unknown): void
+}
+
+export interface IntakeParts<T> {
+  context: Context<T>
+  bands: Bands
+  dedupe: Dedupe
+  buffers: PageBuffers
+}
+
+/** What is added to one lane. */
+interface Tail {
+  readonly band: Band
+  readonly lane: number
+  /** Its first sequence number: where the lane ends. Known from `prepare` on, when nothing is being written. */
+  first: number
+  count: number
+  readonly writers: PageWriter[]
 }
 
 interface Arrival {
-  entry: Entry
-  submission: Submission
-  origin: Origin
+  readonly submission: Submission
+  readonly tail: Tail
+  /** Which message of the tail its first is. */
+  readonly from: number
+}
+
+interface Delayed {
+  readonly entry: Entry
+  readonly tail: Tail
+  readonly number: number
+  readonly delayMs: number
 }
 
 interface NewPage {
-  header: PageHeader
-  bytes: Buffer
+  readonly band: Band
+  readonly writer: PageWriter
+  readonly header: PageHeader
+  readonly bytes: Buffer
 }
 
-/** Turns submissions into pages and records. Sequence numbers are given here, and count once `accept` was called. */
-export async function prepareIntake<T>(
-  context: Context<T>,
-  bands: Bands,
-  dedupe: Dedupe,
-  admission: Admission,
-): Promise<Intake | undefined> {
-  const submissions = admission.next()
-  if (submissions.length === 0) return undefined
-  const { queue, epoch, totals } = context
+export function createIntake<T>({ context, bands, dedupe, buffers }: IntakeParts<T>): Intake {
+  const { queue, epoch, totals, settings } = context
+  const tails = new Map<number, Tail>()
+  const arrivals: Arrival[] = []
+  const delayed: Delayed[] = []
+  /** Those with a key and all behind them, in order, until the keys are looked up. */
+  const undecided: Submission[] = []
+  const duplicates: { submission: Submission; known: Known }[] = []
   const newKeys = new Map<string, Known>()
   let isTold = false
-  const keyed = submissions.filter(({ placement }) => placement.key !== undefined)
-  let known = new Map<string, Known>()
-  try {
-    if (keyed.length > 0) known = await dedupe.lookup(keyed.map(({ placement }) => placement.key!))
-  } catch (error) {
-    reject(error)
-    abandon()
-    return undefined
-  }
-  const writtenAt = Math.floor(context.queueTime())
-  const operations: Operation[] = []
-  const ends = new Map<number, number>()
-  const results = new Map<Submission, Arrival[] | Known>()
-  const byPriority: (Arrival[] | undefined)[] = []
-  const delayed: (Arrival & { place: ParkedPlace })[] = []
-  for (const submission of submissions) place(submission)
-  const pages = byPriority.flatMap((arrivals, priority) => (arrivals ? toPages(arrivals, priority) : []))
-  const records = delayed.map(toRecord)
-  for (const [key, first] of newKeys) dedupe.remember(operations, key, first)
-  return { operations, probe: operations[0]?.[0], ends, accept, reject, abandon }
+  let isGivenUp = false
+  // Fields, not getters: V8 keeps the getters of the latest of many alike objects, and with them all they can see.
+  const intake = { messages: 0, bytes: 0, add, lookUp, prepare, giveUp }
+  return intake
 
-  function place(submission: Submission): void {
-    const { key, priority, delayMs } = submission.placement
-    const before = key === undefined ? undefined : known.get(key)
-    if (before) return void results.set(submission, before)
-    const lane = delayMs > 0 ? delayedLaneOf(priority) : readyLaneOf(priority)
+  function add(submission: Submission): void {
+    intake.messages += submission.messages
+    intake.bytes += submission.bytes
+    const { key, delayMs } = submission.placement
+    if (undecided.length > 0 || key !== undefined) undecided.push(withOwnPayloads(submission))
+    else place(delayMs > 0 ? withOwnPayloads(submission) : submission)
+  }
+
+  function place(submission: Submission): Arrival {
+    const { priority, delayMs } = submission.placement
+    const tail = tailOf(priority, delayMs > 0)
+    const arrival = { submission, tail, from: tail.count }
+    arrivals.push(arrival)
+    if (!submission.isMany) put(submission, tail, delayMs)
+    else for (const entry of submission.entries) put(entry, tail, delayMs)
+    return arrival
+  }
+
+  function put(entry: Entry, tail: Tail, delayMs: number): void {
+    const number = tail.count++
+    if (delayMs > 0) delayed.push({ entry, tail, number, delayMs })
+    else writerFor(tail, entry).add(entry)
+  }
+
+  function tailOf(priority: number, isDelayed: boolean): Tail {
+    const lane = isDelayed ? delayedLaneOf(priority) : readyLaneOf(priority)
+    const known = tails.get(lane)
+    if (known) return known
     const band = bands.of(priority)
-    let next = ends.get(lane) ?? (delayMs > 0 ? band.parkedNext : band.pages.next)
-    const arrivals = submission.entries.map((entry) => ({ entry, submission, origin: { lane, seq: next++ } }))
-    if (next > maxSeq) throw new RangeError('sequence numbers are used up')
-    ends.set(lane, next)
-    results.set(submission, arrivals)
-    if (delayMs > 0)
-      for (const one of arrivals)
-        delayed.push({ ...one, place: { ...one.origin, time: writtenAt + delayMs } })
-    else {
-      byPriority[priority] ??= []
-      for (const one of arrivals) byPriority[priority]!.push(one)
+    const tail = { band, lane, first: 0, count: 0, writers: [] }
+    tails.set(lane, tail)
+    return tail
+  }
+
+  function writerFor({ writers }: Tail, entry: Entry): PageWriter {
+    const size = entryBytes(entry)
+    const open = writers.at(-1)
+    if (open?.hasRoomFor(size)) return open
+    const writer = new PageWriter(buffers.take(size))
+    writers.push(writer)
+    return writer
+  }
+
+  function lookUp(): Promise<void> | undefined {
+    return undecided.length > 0 ? decide() : undefined
+  }
+
+  /** Places what has a new key or none. */
+  async function decide(): Promise<void> {
+    const keys = undecided.flatMap(({ placement }) => placement.key ?? [])
+    const known = await dedupe.lookup(keys).catch(giveUp)
+    if (!known) return
+    const until = Math.floor(context.queueTime()) + settings.dedupeWindowMs
+    for (const submission of undecided) {
+      const { key } = submission.placement
+      const before = key === undefined ? undefined : known.get(key)
+      if (before) duplicates.push({ submission, known: before })
+      else {
+        const { tail, from } = place(submission)
+        const { lane } = tail
+        if (key !== undefined) remember(key, { lane, seq: endOf(tail) + from, epoch, until })
+      }
     }
-    if (key !== undefined) remember(key, arrivals[0]!.origin)
-  }
 
-  function remember(key: string, origin: Origin): void {
-    const first = { ...origin, epoch, until: writtenAt + context.settings.dedupeWindowMs }
-    known.set(key, first)
-    newKeys.set(key, first)
-  }
-
-  function toPages(arrivals: readonly Arrival[], priority: number): NewPage[] {
-    const { pages } = bands.of(priority)
-    const made: NewPage[] = []
-    let bytesBefore = pages.bytes
-    for (let start = 0; start < arrivals.length; ) {
-      const end = endOfPage(arrivals, start)
-      const entries = arrivals.slice(start, end).map(({ entry }) => entry)
-      const { lane, seq: firstSeq } = arrivals[start]!.origin
-      const stamp = { queue, lane, firstSeq, epoch, bytesBefore, writtenAt, head: pages.head }
-      const payloadBytes = entries.reduce((sum, { payload }) => sum + payload.byteLength, 0)
-      const bytes = encodePage(stamp, entries)
-      operations.push([pageKey(queue, lane, firstSeq, 0), bytes])
-      made.push({ header: { ...stamp, count: entries.length, payloadBytes }, bytes })
-      bytesBefore += payloadBytes
-      start = end
+    function remember(key: string, first: Known): void {
+      known!.set(key, first)
+      newKeys.set(key, first)
     }
-    return made
   }
 
-  function toRecord({ entry, submission, origin, place }: (typeof delayed)[number]): Message {
-    const { priority } = submission.placement
+  function prepare(): Prepared | undefined {
+    if (isGivenUp) return undefined
+    for (const tail of tails.values()) tail.first = endOf(tail)
+    const writtenAt = Math.floor(context.queueTime())
+    const operations: Operation[] = []
+    const pages = [...tails.values()].flatMap((tail) => closePages(tail, writtenAt))
+    for (const { header, bytes } of pages)
+      operations.push([pageKey(queue, header.lane, header.firstSeq, 0), bytes])
+    const records = delayed.map((arrival) => toRecord(operations, arrival, writtenAt))
+    for (const [key, known] of newKeys) dedupe.remember(operations, key, known)
+    const ends = new Map([...tails.values()].map(({ lane, first, count }) => [lane, first + count]))
+    return {
+      operations,
+      probe: operations[0]?.[0],
+      ends,
+      accept: () => accept(pages, records),
+      doubt,
+      giveUp,
+    }
+  }
+
+  function closePages({ band, lane, first, writers }: Tail, writtenAt: number): NewPage[] {
+    let firstSeq = first
+    let bytesBefore = band.pages.bytes
+    return writers.map((writer) => {
+      const { head } = band.pages
+      const written = writer.close({ queue, lane, firstSeq, epoch, bytesBefore, writtenAt, head })
+      firstSeq += writer.count
+      bytesBefore += writer.payloadBytes
+      return { band, writer, ...written }
+    })
+  }
+
+  function toRecord(operations: Operation[], arrival: Delayed, writtenAt: number): Message {
+    const { entry, tail, number, delayMs } = arrival
+    const { band, lane } = tail
+    const place = { lane, seq: tail.first + number, time: writtenAt + delayMs }
     const message: Message = {
-      ...entry,
-      ...origin,
+      payload: entry.payload,
+      expiresAt: entry.expiresAt,
+      group: entry.group,
+      lane,
+      seq: place.seq,
       epoch,
-      priority,
+      priority: band.priority,
       attempts: 0,
       error: undefined,
       checkpoint: 'none',
       home: { kind: 'parked', place, hasAttempts: false },
       holder: undefined,
     }
-    bands.of(priority).parked.put(operations, message, place, writtenAt)
+    band.parked.put(operations, message, place, writtenAt)
     return message
   }
 
-  function accept(): void {
-    for (const { header, bytes } of pages) bands.of(priorityOf(header.lane)).pages.append(header, bytes)
+  function accept(pages: readonly NewPage[], records: readonly Message[]): void {
+    for (const { band, writer, header, bytes } of pages)
+      if (!band.pages.append(header, bytes) || bytes.buffer !== writer.buffer.buffer)
+        buffers.giveBack(writer.buffer)
     for (const message of records) {
       const band = bands.of(message.priority)
       band.parkedNext = Math.max(band.parkedNext, message.seq + 1)
       band.parked.parked(message, false)
     }
-    for (const [submission, result] of results) {
-      if (Array.isArray(result)) count(submission)
-      else admission.giveBack(submission.entries.length, submission.bytes)
-      submission.resolve(toEnqueued(result))
+    forgetDuplicates()
+    totals.messages += intake.messages
+    totals.bytes += intake.bytes
+    totals.enqueued += intake.messages
+    for (const { submission, tail, from } of arrivals) tell(submission, tail.lane, tail.first + from)
+    for (const { submission, known } of duplicates)
+      if (!submission.isMany) submission.resolve({ id: messageId(known.epoch, known), duplicate: true })
+  }
+
+  function forgetDuplicates(): void {
+    for (const { submission } of duplicates) {
+      totals.duplicates++
+      totals.admittedMessages -= submission.messages
+      totals.admittedBytes -= submission.bytes
+      intake.messages -= submission.messages
+      intake.bytes -= submission.bytes
     }
   }
 
-  function count({ entries, bytes }: Submission): void {
-    totals.messages += entries.length
-    totals.bytes += bytes
-    totals.enqueued += entries.length
+  function tell(submission: Submission, lane: number, first: number): void {
+    if (!submission.isMany) submission.resolve(receipt(lane, first))
+    else submission.resolve(submission.entries.map((_, index) => receipt(lane, first + index)))
   }
 
-  function toEnqueued(result: Arrival[] | Known): Enqueued[] {
-    if (Array.isArray(result))
-      return result.map(({ origin }) => ({ id: messageId(epoch, origin), duplicate: false }))
-    totals.duplicates++
-    return [{ id: messageId(result.epoch, result), duplicate: true }]
+  function receipt(lane: number, seq: number): Enqueued {
+    return { id: messageId(epoch, { lane, seq }), duplicate: false }
   }
 
-  function reject(error: unknown): void {
+  function doubt(error: unknown): void {
     if (isTold) return
     isTold = true
-    for (const submission of submissions) submission.reject(error)
+    for (const { submission } of arrivals) submission.reject(error)
+    for (const { submission } of duplicates) submission.reject(error)
+    for (const submission of undecided) submission.reject(error)
   }
 
-  function abandon(): void {
+  function giveUp(error: unknown): undefined {
+    isGivenUp = true
+    doubt(error)
     dedupe.forget([...newKeys.keys()])
-    for (const submission of submissions) admission.giveBack(submission.entries.length, submission.bytes)
+    totals.admittedMessages -= intake.messages
+    totals.admittedBytes -= intake.bytes
   }
 }
 
-/** As many as a page takes, at least one. */
-function endOfPage(arrivals: readonly Arrival[], start: number): number {
-  let end = start
-  let bytes = 0
-  while (end < arrivals.length && end - start < maxPageMessages) {
-    bytes += entryBytes(arrivals[end]!.entry)
-    if (end > start && bytes > maxPageBytes) break
-    end++
-  }
-  return end
+/** Where the lane ends that this is added to. */
+function endOf({ band, lane }: Tail): number {
+  return lane === band.pages.lane ? band.pages.next : band.parkedNext
 }

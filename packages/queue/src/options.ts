@@ -97,6 +97,11 @@ export function checkEnqueue(options: EnqueueOptions | undefined): Placement {
   }
 }
 
+export function checkEnqueueMany(options: EnqueueOptions | undefined): Placement {
+  if (options?.key === undefined) return checkEnqueue(options)
+  throw new TypeError('key must not be given for many messages: it is that of one')
+}
+
 export interface TakeSettings {
   max: number
   waitMs: number

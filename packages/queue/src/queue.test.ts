@@ -624,6 +624,7 @@ test('bad options are refused at once, by name', async () => {
   await expect(queue.enqueue(1, { priority: 10 })).rejects.toThrow(/priority/)
   await expect(queue.enqueue(1, { group: 'g', delayMs: 1 })).rejects.toThrow(/delayMs/)
   await expect(queue.enqueue(undefined)).rejects.toThrow(TypeError)
+  await expect(queue.enqueueMany([1], { key: 'k' } as object)).rejects.toThrow(/key/)
   await expect(queue.take({ max: 0 })).rejects.toThrow(/max/)
   await expect(queue.peek({ lane: 'nowhere' as 'dead' })).rejects.toThrow(/lane/)
 })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { checkInteger, checkOneOf, createEvents, type WaitOptions } from '@holdfast/core'
-import { createAdmission, type Submission } from './admission.ts'
+import { createAdmission } from './admission.ts'
 import { createBands } from './bands.ts'
 import { createCommits } from './commits.ts'
 import { type Context, createTotals } from './context.ts'
@@ -9,8 +9,10 @@ import { createDedupe } from './dedupe.ts'
 import { createDelivery } from './delivery.ts'
 import { queueError } from './errors.ts'
 import { findLanes } from './find-lanes.ts'
+import { createPageBuffers } from './format/page-writer.ts'
 import { createInspection } from './inspection.ts'
-import { checkEnqueue, type Placement, type Settings } from './options.ts'
+import { createIntake } from './intake.ts'
+import { checkEnqueue, checkEnqueueMany, type Placement, type Settings } from './options.ts'
 import { createRoom } from './room.ts'
 import { createSettlements } from './settlement.ts'
 import { createAlarm } from './state/alarm.ts'
@@ -20,8 +22,9 @@ import type { Message } from './state/message.ts'
 import { queueStats } from './stats.ts'
 import type { Medium } from './store/medium.ts'
 import type { Store, Watcher } from './store/store.ts'
+import { type Many, type One, type Submission, withOwnPayloads } from './submission.ts'
 import { closedError, createTakes } from './takes.ts'
-import type { Enqueued, EnqueueOptions, Queue, QueueEvents, QueueSize } from './types.ts'
+import type { Queue, QueueEvents, QueueSize } from './types.ts'
 
 export interface QueueParts<T> {
   settings: Settings<T>
@@ -68,7 +71,11 @@ export async function createQueue<T>({
   const bands = createBands(context, found.bands)
   const groups = createGroups()
   const dedupe = createDedupe(context)
-  const admission = createAdmission(context)
+  const buffers = createPageBuffers()
+  const admission = createAdmission({
+    context,
+    createIntake: () => createIntake({ context, bands, dedupe, buffers }),
+  })
   const pauses = createTimeHeap<Pause>()
   const settlements = createSettlements(context, bands, groups, {
     now: redeliver,
@@ -108,9 +115,14 @@ export async function createQueue<T>({
     get size() {
       return size()
     },
-    enqueue: async (value, options) => (await submit([value], options, checkEnqueue(options)))[0]!,
-    enqueueMany: async (values, options) =>
-      values.length === 0 ? [] : await submit(values, options, checkEnqueue(options)),
+    // What the promise's function throws rejects it.
+    enqueue: (value, options) =>
+      new Promise((resolve, reject) => submit(one(value, checkEnqueue(options), resolve, reject), options)),
+    enqueueMany: (values, options) =>
+      new Promise((resolve, reject) => {
+        if (values.length === 0) resolve([])
+        else submit(many(values, checkEnqueueMany(options), resolve, reject), options)
+      }),
     take: (options = {}) => takes.take(options),
     peek: async ({ lane = 'ready', limit = 100 } = {}) =>
       await inspection.peek(
@@ -127,20 +139,21 @@ export async function createQueue<T>({
     [Symbol.asyncDispose]: () => (closing ??= close()),
   }
 
-  async function submit(
-    values: readonly T[],
-    options: (EnqueueOptions & WaitOptions) | undefined,
-    placement: Placement,
-  ): Promise<Enqueued[]> {
+  function submit(submission: Submission, options: WaitOptions | undefined): void {
     if (refusal) throw refusal
     options?.signal?.throwIfAborted()
-    const entries = values.map((value) => toEntry(value, placement))
-    const bytes = entries.reduce((sum, { payload }) => sum + payload.byteLength, 0)
-    if (medium.isLowOnSpace) await refuseWhileLow()
-    return await new Promise((resolve, reject) => {
-      const submission: Submission = { entries, placement, bytes, resolve, reject }
+    if (medium.isLowOnSpace) void submitLater(withOwnPayloads(submission), options)
+    else admission.submit(submission, options)
+  }
+
+  async function submitLater(submission: Submission, options: WaitOptions | undefined): Promise<void> {
+    try {
+      await refuseWhileLow()
+      if (refusal) throw refusal
       admission.submit(submission, options)
-    })
+    } catch (error) {
+      submission.reject(error)
+    }
   }
 
   async function refuseWhileLow(): Promise<void> {
@@ -149,15 +162,38 @@ export async function createQueue<T>({
     throw queueError('QUEUE_DISK_FULL', 'The disk is full; make room, what is held can still be drained.')
   }
 
-  function toEntry(value: T, { ttlMs, group }: Placement): Submission['entries'][number] {
+  function one(value: T, placement: Placement, resolve: One['resolve'], reject: One['reject']): One {
+    const payload = encode(value)
+    const { group } = placement
+    const expiresAt = expiryOf(placement)
+    const bytes = payload.byteLength
+    return { isMany: false, messages: 1, bytes, payload, expiresAt, group, placement, resolve, reject }
+  }
+
+  function many(
+    values: readonly T[],
+    placement: Placement,
+    resolve: Many['resolve'],
+    reject: Many['reject'],
+  ): Many {
+    const { group } = placement
+    const expiresAt = expiryOf(placement)
+    const entries = values.map((value) => ({ payload: encode(value), expiresAt, group }))
+    const bytes = entries.reduce((sum, { payload }) => sum + payload.byteLength, 0)
+    return { isMany: true, messages: entries.length, bytes, entries, placement, resolve, reject }
+  }
+
+  function expiryOf({ ttlMs }: Placement): number {
+    return ttlMs === Number.POSITIVE_INFINITY ? 0 : Math.ceil(context.queueTime() + ttlMs)
+  }
+
+  function encode(value: T): Uint8Array {
     const payload = settings.codec.encode(value)
-    if (payload.byteLength > settings.maxMessageBytes)
-      throw queueError(
-        'QUEUE_TOO_LARGE',
-        `A message of ${payload.byteLength} bytes is over the limit of ${settings.maxMessageBytes}.`,
-      )
-    const expiresAt = ttlMs === Number.POSITIVE_INFINITY ? 0 : Math.ceil(context.queueTime() + ttlMs)
-    return { payload, expiresAt, group }
+    if (payload.byteLength <= settings.maxMessageBytes) return payload
+    throw queueError(
+      'QUEUE_TOO_LARGE',
+      `A message of ${payload.byteLength} bytes is over the limit of ${settings.maxMessageBytes}.`,
+    )
   }
 
   function mustMark(): boolean {

@@ -15,8 +15,19 @@ export interface Settlement {
   readonly kind: 'ack' | 'retry' | 'release' | End
   /** For a retry: milliseconds until it goes out again. */
   readonly delayMs: number
-  /** Told once the effect is on disk. */
-  readonly resolve: ((isDone: true) => void) | undefined
+  /** Told once the effect is on disk, or never will be; undefined where nobody asks. */
+  readonly caller: Caller | undefined
+}
+
+export interface Caller {
+  resolve(isDone: true): void
+  reject(error: Error): void
+}
+
+/** What waits for a commit. */
+export interface Waiter {
+  resolve(): void
+  reject(error: Error): void
 }
 
 export interface Settlements {
@@ -24,7 +35,7 @@ export interface Settlements {
   readonly waiting: number
   add(settlement: Settlement): void
   /** Turns all that wait into operations; the result finishes them once those are written. */
-  apply(): (() => void) | undefined
+  apply(): Waiter | undefined
 }
 
 /** Where a message that may go out again, now or later, is given. */
@@ -50,12 +61,11 @@ export function createSettlements<T>(
       return waiting.length
     },
     add(settlement) {
-      waiting.push(settlement)
-      context.commit()
+      if (waiting.push(settlement) === 1) context.commit()
     },
   }
 
-  function apply(): (() => void) | undefined {
+  function apply(): Waiter | undefined {
     if (waiting.length === 0) return undefined
     const batch = waiting
     waiting = []
@@ -65,8 +75,13 @@ export function createSettlements<T>(
       else if (kind === 'release') uncount(message)
       else finish(message, kind === 'bury' ? writtenAt : undefined)
     }
-    return () => {
-      for (const settlement of batch) conclude(settlement)
+    return {
+      resolve: () => {
+        for (const settlement of batch) conclude(settlement)
+      },
+      reject: (error) => {
+        for (const { caller } of batch) caller?.reject(error)
+      },
     }
   }
 
@@ -113,11 +128,11 @@ export function createSettlements<T>(
     if (message.checkpoint !== 'none') operations.push([checkpointKey(queue, message), undefined])
   }
 
-  function conclude({ message, kind, delayMs, resolve }: Settlement): void {
+  function conclude({ message, kind, delayMs, caller }: Settlement): void {
     if (kind === 'retry') concludeRetry(message, delayMs)
     else if (kind === 'release') concludeRelease(message)
     else concludeFinish(message, kind)
-    resolve?.(true)
+    caller?.resolve(true)
   }
 
   function concludeRetry(message: Message, delayMs: number): void {

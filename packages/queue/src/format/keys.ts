@@ -5,7 +5,8 @@
  *   page    [queue u16][lane u8][firstSeq u48][part u8]
  *   parked  [queue u16][lane u8][time u48][origin u8][seq u48][part u8]
  *
- * Part 0 is the body, part 1 its state. Queue 0 is the catalog of names.
+ * Part 0 is the body, part 1 its state. Queue 0 is the catalog of names. A
+ * million messages a second use up a lane's sequence numbers in nine years.
  */
 
 /** Lanes of one queue. Those of priorities run from the highest to the lowest, so that order of keys is order of delivery. */
@@ -18,7 +19,6 @@ export const dedupeLane = 0x80
 export const dedupeExpiryLane = 0x81
 
 export const priorities = 10
-export const maxSeq: number = 2 ** 48 - 1
 export const pageKeyBytes = 10
 export const parkedKeyBytes = 17
 

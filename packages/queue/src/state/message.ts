@@ -27,17 +27,19 @@ export type Home =
 
 /** What programs call it by: epoch, lane and sequence, which no other message ever had. */
 export function messageId(epoch: bigint, { lane, seq }: Origin): string {
-  return `${epochText(epoch)}-${lane.toString(16)}-${seq.toString(36)}`
+  return idPrefix(epoch, lane) + seq.toString(36)
 }
 
 let lastEpoch = -1n
-let lastText = ''
+let lastLane = -1
+let lastPrefix = ''
 
-/** Nearly all messages in a row share their epoch, and a BigInt's text is slow to make. */
-function epochText(epoch: bigint): string {
-  if (epoch !== lastEpoch) {
+/** Nearly all messages in a row share it, and a BigInt's text is slow to make. */
+function idPrefix(epoch: bigint, lane: number): string {
+  if (epoch !== lastEpoch || lane !== lastLane) {
     lastEpoch = epoch
-    lastText = epoch.toString(16).padStart(16, '0')
+    lastLane = lane
+    lastPrefix = `${epoch.toString(16).padStart(16, '0')}-${lane.toString(16)}-`
   }
-  return lastText
+  return lastPrefix
 }

@@ -57,8 +57,8 @@ export interface PageLane {
   readonly straggler: Page | undefined
   /** Queue time at which the oldest page in memory was written. */
   readonly oldestAt: number | undefined
-  /** Takes over a page that was written just now. Keeps it in memory if what comes before is there, too. */
-  append(header: PageHeader, page: Buffer): void
+  /** Takes over a page that was written just now; whether it keeps the bytes: if what comes before is in memory, too. */
+  append(header: PageHeader, page: Buffer): boolean
   /** The next message that was never handed out, if it is in memory. */
   take(): Message | undefined
   /** Its attempts changed: goes with the next commit. */
@@ -139,12 +139,13 @@ export function createPageLane(start: LaneStart): PageLane {
     },
   }
 
-  function append(header: PageHeader, page: Buffer): void {
+  function append(header: PageHeader, page: Buffer): boolean {
     const isNext = loadedTo === header.firstSeq
     next = header.firstSeq + header.count
     bytes += header.payloadBytes
-    if (!isNext || (unreadBytes > 0 && unreadBytes + header.payloadBytes > hotBytes)) return
+    if (!isNext || (unreadBytes > 0 && unreadBytes + header.payloadBytes > hotBytes)) return false
     push(header, readPage(page, header, true), createState(header.count), false)
+    return true
   }
 
   function push(header: PageHeader, body: PageBody, state: PageState, hasState: boolean): void {

@@ -9,6 +9,7 @@ export interface Database {
 }
 
 export interface Batch {
+  /** Copies both. */
   put(key: Buffer, value: Buffer): Batch
   del(key: Buffer): Batch
   write(options: { sync: boolean }): Promise<void>

@@ -6,10 +6,16 @@ import type { Medium } from './medium.ts'
 
 /** A queue as the commit pipeline sees it. */
 export interface Participant {
-  /** Adds what waits to be written to the batch; undefined if that is nothing. Must not reject. */
-  prepare(batch: Batch): Promise<Commit | undefined>
+  /** Whether so much waits to be written that a commit should begin at once, not at the end of the turn. */
+  readonly hasEnough: boolean
+  /** Reads what `prepare`, which follows, needs to know; undefined where that is nothing. Must not reject. */
+  getReady(): Promise<void> | undefined
+  /** Adds what waits to be written to the batch; undefined if that is nothing. */
+  prepare(batch: Batch): Commit | undefined
   /** Writing fails for now: what waits for it without being in a batch should not. */
   failing(error: Error): void
+  /** Nothing is written any more: nothing should wait for it. */
+  giveUp(error: Error): void
 }
 
 /** A participant's part of one batch. */
@@ -35,7 +41,7 @@ export interface Store {
   request(participant: Participant): void
   /** Runs a read, again if the database was reopened in the middle of it. */
   read<R>(operation: (database: Database) => Promise<R>): Promise<R>
-  /** Runs a read as a part of `prepare`, which is never under way while the database is being reopened. */
+  /** Runs a read as a part of `getReady`, which is never under way while the database is being reopened. */
   readNow<R>(operation: (database: Database) => Promise<R>): Promise<R>
   /** Why nothing can be written now. */
   readonly problem: Error | undefined
@@ -61,6 +67,10 @@ const reopening: Backoff = { minMs: 100, maxMs: 5_000, factor: 2, jitter: 'equal
 /**
  * One batch in flight; all that is asked for meanwhile forms the next. No timers.
  *
+ * A commit begins at the end of the turn, so that all that its callers do in
+ * it shares the batch; or as soon as there is enough for one, so that the next
+ * is put together while this one is being written.
+ *
  * A failed write is never followed by another one on the same open database:
  * after a full disk LevelDB 1.20 acknowledges writes that are gone when it is
  * opened again. So it is closed and opened again first.
@@ -70,7 +80,9 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
   let requested = new Set<Participant>()
   const stop = new AbortController()
   let problem: Error | undefined
-  let pumping: Promise<void> | undefined
+  let isScheduled = false
+  let isWriting = false
+  let writing: Promise<void> = Promise.resolve()
   let up = createDeferred<void>()
   let compaction: Promise<void> = Promise.resolve()
   let closed: Promise<void> | undefined
@@ -80,7 +92,7 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
     read,
     put: (key, value) =>
       read(async (used) => void (await used.batch().put(key, value).write({ sync: true }))),
-    settled: async () => await pumping,
+    settled,
     readNow: (operation) => operation(database!),
     compact,
     close: () => (closed ??= close()),
@@ -95,33 +107,68 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
 
   function request(participant: Participant): void {
     requested.add(participant)
-    // After all that runs in this turn, so that everything it asks for shares the batch.
-    pumping ??= new Promise<void>((resolve) => process.nextTick(resolve)).then(pump)
+    schedule()
   }
 
-  async function pump(): Promise<void> {
-    while (requested.size > 0) await commit()
-    pumping = undefined
+  function schedule(): void {
+    if (isWriting || requested.size === 0) return
+    if ([...requested].some((participant) => participant.hasEnough)) begin()
+    else beginAtEndOfTurn()
+  }
+
+  function beginAtEndOfTurn(): void {
+    if (isScheduled) return
+    isScheduled = true
+    process.nextTick(begin)
+  }
+
+  function begin(): void {
+    isScheduled = false
+    if (isWriting || requested.size === 0) return
+    isWriting = database !== undefined
+    if (isWriting) writing = commit()
+    else giveUp(problem ?? closedError())
+  }
+
+  function giveUp(error: Error): void {
+    const participants = requested
+    requested = new Set()
+    for (const participant of participants) participant.giveUp(error)
   }
 
   async function commit(): Promise<void> {
     const participants = requested
     requested = new Set()
+    for (const participant of participants) {
+      const isReady = participant.getReady()
+      if (isReady) await isReady
+    }
+    await write(participants)
+    schedule()
+  }
+
+  async function write(participants: ReadonlySet<Participant>): Promise<void> {
     const batch = database!.batch()
     const commits: Commit[] = []
     for (const participant of participants) {
-      const part = await participant.prepare(batch)
+      const part = participant.prepare(batch)
       if (part) commits.push(part)
     }
-    if (commits.length === 0) return await batch.close()
     try {
-      await batch.write({ sync: commits.some((part) => part.sync) })
+      if (commits.length > 0) await batch.write({ sync: commits.some((part) => part.sync) })
+      else await batch.close()
     } catch (cause) {
-      return await recover(writeError(cause), commits)
+      await recover(writeError(cause), commits)
+      isWriting = false
+      return
     }
+    isWriting = false
     for (const part of commits) part.settle(undefined)
-    // Who was waiting for this commit may ask for the next one before it starts.
-    await new Promise<void>((resolve) => process.nextTick(resolve))
+  }
+
+  async function settled(): Promise<void> {
+    while (isWriting || requested.size > 0)
+      await (isWriting ? writing : new Promise<void>((resolve) => process.nextTick(resolve)))
   }
 
   async function recover(error: Error, commits: readonly Commit[]): Promise<void> {
@@ -134,7 +181,11 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
     await compaction
     await old.close().catch(onFailure)
     const reopened = await reopen(error, commits)
-    if (!reopened) return up.reject(error)
+    if (!reopened) {
+      up.reject(error)
+      for (const part of commits) part.settle(error)
+      return giveUp(error)
+    }
     for (const part of commits) part.settle((await landed(reopened, part)) ? undefined : error)
     database = reopened
     problem = undefined
@@ -160,7 +211,7 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
     for (;;) {
       await up.promise
       const used = database
-      if (!used) throw queueError('QUEUE_CLOSED', 'The queue is closed.')
+      if (!used) throw closedError()
       try {
         return await operation(used)
       } catch (error) {
@@ -176,7 +227,7 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
 
   async function close(): Promise<void> {
     stop.abort()
-    await pumping
+    await settled()
     await compaction
     const last = database
     database = undefined
@@ -189,6 +240,10 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
 
 async function landed(database: Database, { probe }: Commit): Promise<boolean> {
   return probe !== undefined && (await readOne(database, probe)) !== undefined
+}
+
+function closedError(): Error {
+  return queueError('QUEUE_CLOSED', 'The queue is closed.')
 }
 
 export function isDiskFull(error: unknown): boolean {

@@ -56,7 +56,7 @@ function createMemory(level: MemoryLevel<Buffer, Buffer>): Medium {
     get: (key) => level.get(key),
     getMany: (keys) => level.getMany(keys),
     iterator: (range) => level.iterator(range),
-    batch: () => level.batch() as unknown as Batch,
+    batch: () => copyingBatch(level),
     // It stays open: closing and reopening it is what a test of this very code does with it.
     close: async () => undefined,
   }
@@ -67,5 +67,22 @@ function createMemory(level: MemoryLevel<Buffer, Buffer>): Medium {
     regainSpace: async () => undefined,
     close: async () => undefined,
     recovery: { unclean: false, repaired: false, quarantined: [] },
+  }
+}
+
+/** Unlike LevelDB, `memory-level` keeps the very buffers it is given. */
+function copyingBatch(level: MemoryLevel<Buffer, Buffer>): Batch {
+  const batch = level.batch()
+  return {
+    put(key, value) {
+      batch.put(Buffer.from(key), Buffer.from(value))
+      return this
+    },
+    del(key) {
+      batch.del(key)
+      return this
+    },
+    write: () => batch.write(),
+    close: () => batch.close(),
   }
 }
