@@ -3,15 +3,15 @@ import type { Context } from './context.ts'
 import { queueError } from './errors.ts'
 import { maxPageBytes, maxPageMessages } from './format/page.ts'
 import type { Intake } from './intake.ts'
-import { createDeque } from './state/deque.ts'
+import { Deque } from './state/deque.ts'
 import { type Submission, withOwnPayloads } from './submission.ts'
 
 /** Lets submissions in as the limits allow, and keeps the others waiting in order. */
 export interface Admission {
   /** How many producers wait for room. */
-  readonly blocked: number
+  blocked(): number
   /** Whether a commit is worth it now, though more may come in this turn. */
-  readonly hasEnough: boolean
+  hasEnough(): boolean
   /** Lets it in, makes it wait, or rejects it. */
   submit(submission: Submission, options: WaitOptions | undefined): void
   /** Room was made: lets in who waits. */
@@ -34,20 +34,15 @@ export function createAdmission<T>({ context, createIntake }: AdmissionParts<T>)
   const { settings, totals } = context
   const { limits } = settings
   /** The last one is open. */
-  const intakes = createDeque<Intake>()
+  const intakes = new Deque<Intake>()
   const blocked = new Set<Submission>()
   return {
     submit,
     admitBlocked,
     next,
     rejectAll,
-    get blocked() {
-      return blocked.size
-    },
-    get hasEnough() {
-      const first = intakes.at(0)
-      return first !== undefined && isEnough(first)
-    },
+    hasEnough,
+    blocked: () => blocked.size,
   }
 
   function submit(submission: Submission, options: WaitOptions | undefined): void {
@@ -66,6 +61,11 @@ export function createAdmission<T>({ context, createIntake }: AdmissionParts<T>)
     const wasEnough = isEnough(intake)
     intake.add(submission)
     if (isFirst || isEnough(intake) !== wasEnough) context.commit()
+  }
+
+  function hasEnough(): boolean {
+    const first = intakes.at(0)
+    return first !== undefined && isEnough(first)
   }
 
   /** A full page. With fsync the one large commit is quicker than two smaller ones in turn. */

@@ -2,7 +2,7 @@ import type { Context } from './context.ts'
 import { queueError } from './errors.ts'
 import { delayedLaneOf, laneKey, pageKey, priorities, priorityOf, readyLaneOf } from './format/keys.ts'
 import type { LaneEnd } from './format/meta.ts'
-import { createDeque, type Deque } from './state/deque.ts'
+import { Deque } from './state/deque.ts'
 import type { Message } from './state/message.ts'
 import type { Operation } from './state/operations.ts'
 import { createPageLane, type LaneLoss, type PageLane } from './state/page-lane.ts'
@@ -56,16 +56,14 @@ const quarantineLane = 0xf0
 export function createBands<T>(context: Context<T>, starts: readonly BandStart[]): Bands {
   const { queue, store, events, totals } = context
   const byPriority: (Band | undefined)[] = new Array(priorities).fill(undefined)
-  let all: Band[] = []
+  const all: Band[] = []
   let isNew = false
   for (const start of starts) add(start)
   return {
     of,
     fill,
     ends,
-    get all() {
-      return all
-    },
+    all,
     tookNew() {
       const was = isNew
       isNew = false
@@ -96,19 +94,20 @@ export function createBands<T>(context: Context<T>, starts: readonly BandStart[]
       }),
       parked: createParkedLane({ queue, priority, count: start.parkedCount, onDamage: damagedRecord }),
       returned: createReturned(),
-      ready: createDeque(),
+      ready: new Deque(),
       parkedNext: start.parkedNext,
       reading: undefined,
     }
     byPriority[priority] = band
-    all = byPriority.filter((known) => known !== undefined).reverse()
+    all.push(band)
+    all.sort((a, b) => b.priority - a.priority)
     return band
   }
 
   function fill(band: Band): Promise<void> | undefined {
-    const needsPages = band.pages.hasUnread && band.pages.unreadBytes < lowWaterBytes
-    if (!band.reading && (needsPages || band.parked.mustRead)) {
-      band.reading = Promise.all([needsPages && readPages(band), band.parked.mustRead && readParked(band)])
+    const needsPages = band.pages.hasUnread() && band.pages.unreadBytes() < lowWaterBytes
+    if (!band.reading && (needsPages || band.parked.mustRead())) {
+      band.reading = Promise.all([needsPages && readPages(band), band.parked.mustRead() && readParked(band)])
         .then(() => undefined)
         .finally(() => {
           band.reading = undefined
@@ -121,9 +120,9 @@ export function createBands<T>(context: Context<T>, starts: readonly BandStart[]
   }
 
   async function readPages({ pages, priority }: Band): Promise<void> {
-    const end = pages.next
+    const end = pages.next()
     const pairs = await store.read(async (database) => {
-      const some = await readSome(database, pages.range, readPairs)
+      const some = await readSome(database, pages.range(), readPairs)
       const last = some.at(-1)
       if (last?.[0][9] !== 0) return some
       // The chunk ended between a page and its state.
@@ -176,7 +175,7 @@ export function createBands<T>(context: Context<T>, starts: readonly BandStart[]
   function ends(): Map<number, LaneEnd> {
     const rows = new Map<number, LaneEnd>()
     for (const { priority, pages, parkedNext } of all) {
-      rows.set(readyLaneOf(priority), { next: pages.next, bytes: pages.bytes, head: pages.head })
+      rows.set(readyLaneOf(priority), { next: pages.next(), bytes: pages.bytes(), head: pages.head() })
       rows.set(delayedLaneOf(priority), { next: parkedNext, bytes: 0, head: 0 })
     }
     return rows

@@ -59,9 +59,7 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
     storeCheckpoint,
     stampMeta,
     pruneKeys,
-    get hasEnough() {
-      return admission.hasEnough
-    },
+    hasEnough: admission.hasEnough,
   }
 
   function getReady(): Promise<void> | undefined {

@@ -7,7 +7,7 @@ import { Lease, type LeaseHub } from './lease.ts'
 import { checkDelay, checkPositive } from './options.ts'
 import { noteError, type Settlement, type Settlements } from './settlement.ts'
 import type { Groups } from './state/groups.ts'
-import { createTimeHeap } from './state/heap.ts'
+import { TimeHeap } from './state/heap.ts'
 import type { Message } from './state/message.ts'
 import { readEach } from './store/database.ts'
 import type { Job, RetryJobOptions } from './types.ts'
@@ -48,7 +48,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
   const { context, bands, groups, settlements, storeCheckpoint } = parts
   const { settings, totals, events, operations } = context
   const { clock, codec, maxAttempts, maxInFlight } = settings
-  const leases = createTimeHeap<Lease<T>>()
+  const leases = new TimeHeap<Lease<T>>()
   const hub: LeaseHub<T> = { ack, retry, release: giveBack, extend, bury: buryJob, setCheckpoint }
   return {
     deliver,

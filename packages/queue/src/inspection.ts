@@ -95,15 +95,15 @@ export function createInspection<T>(context: Context<T>, bands: Bands): Inspecti
     tally: Tally,
   ): AsyncGenerator<Stored> {
     const { pages } = bands.of(priority)
-    const end = pages.next
-    let expected: number | undefined = pages.head
+    const end = pages.next()
+    let expected: number | undefined = pages.head()
     for await (const [[key, value], follower] of withFollower(readAll(database, rangeOf(lane)))) {
       const firstSeq = key.readUIntBE(3, 6)
       const header = key[9] === 0 && firstSeq < end ? readHeader(value, { queue, lane, firstSeq }) : undefined
       if (!header || 'newerVersion' in header) continue
       // What was consumed while this reads is not lost.
-      if (firstSeq > expected && firstSeq > pages.head)
-        tally.losses.push(lossOf(priority, Math.max(expected, pages.head), firstSeq - 1, 'page missing'))
+      if (firstSeq > expected && firstSeq > pages.head())
+        tally.losses.push(lossOf(priority, Math.max(expected, pages.head()), firstSeq - 1, 'page missing'))
       expected = firstSeq + header.count
       tally.pages++
       const body = readPage(value, header)
@@ -126,8 +126,8 @@ export function createInspection<T>(context: Context<T>, bands: Bands): Inspecti
           }
       }
     }
-    if (expected < end && pages.head < end)
-      tally.losses.push(lossOf(priority, Math.max(expected, pages.head), end - 1, 'page missing'))
+    if (expected < end && pages.head() < end)
+      tally.losses.push(lossOf(priority, Math.max(expected, pages.head()), end - 1, 'page missing'))
   }
 
   async function* recordsIn(

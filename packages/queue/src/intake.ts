@@ -183,9 +183,9 @@ export function createIntake<T>({ context, bands, dedupe, buffers }: IntakeParts
 
   function closePages({ band, lane, first, writers }: Tail, writtenAt: number): NewPage[] {
     let firstSeq = first
-    let bytesBefore = band.pages.bytes
+    let bytesBefore = band.pages.bytes()
     return writers.map((writer) => {
-      const { head } = band.pages
+      const head = band.pages.head()
       const written = writer.close({ queue, lane, firstSeq, epoch, bytesBefore, writtenAt, head })
       firstSeq += writer.count
       bytesBefore += writer.payloadBytes
@@ -271,5 +271,5 @@ export function createIntake<T>({ context, bands, dedupe, buffers }: IntakeParts
 
 /** Where the lane ends that this is added to. */
 function endOf({ band, lane }: Tail): number {
-  return lane === band.pages.lane ? band.pages.next : band.parkedNext
+  return lane === band.pages.lane ? band.pages.next() : band.parkedNext
 }

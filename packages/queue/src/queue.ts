@@ -17,7 +17,7 @@ import { createRoom } from './room.ts'
 import { createSettlements } from './settlement.ts'
 import { createAlarm } from './state/alarm.ts'
 import { createGroups } from './state/groups.ts'
-import { createTimeHeap, type Timed } from './state/heap.ts'
+import { type Timed, TimeHeap } from './state/heap.ts'
 import type { Message } from './state/message.ts'
 import { queueStats } from './stats.ts'
 import type { Medium } from './store/medium.ts'
@@ -76,7 +76,7 @@ export async function createQueue<T>({
     context,
     createIntake: () => createIntake({ context, bands, dedupe, buffers }),
   })
-  const pauses = createTimeHeap<Pause>()
+  const pauses = new TimeHeap<Pause>()
   const settlements = createSettlements(context, bands, groups, {
     now: redeliver,
     next: giveBack,
@@ -134,7 +134,7 @@ export async function createQueue<T>({
     verify: inspection.verify,
     whenEmpty: async (options) => await until(() => totals.admittedMessages === 0, options),
     drain,
-    stats: () => queueStats(totals, size(), admission.blocked),
+    stats: () => queueStats(totals, size(), admission.blocked()),
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   }
@@ -142,7 +142,7 @@ export async function createQueue<T>({
   function submit(submission: Submission, options: WaitOptions | undefined): void {
     if (refusal) throw refusal
     options?.signal?.throwIfAborted()
-    if (medium.isLowOnSpace) void submitLater(withOwnPayloads(submission), options)
+    if (medium.isLowOnSpace()) void submitLater(withOwnPayloads(submission), options)
     else admission.submit(submission, options)
   }
 
@@ -158,7 +158,7 @@ export async function createQueue<T>({
 
   async function refuseWhileLow(): Promise<void> {
     await medium.regainSpace()
-    if (!medium.isLowOnSpace) return
+    if (!medium.isLowOnSpace()) return
     throw queueError('QUEUE_DISK_FULL', 'The disk is full; make room, what is held can still be drained.')
   }
 
@@ -236,14 +236,14 @@ export async function createQueue<T>({
   /** When something happens by itself. What is due already waits for a taker, not for the clock. */
   function nextAt(): number {
     const queueTime = context.queueTime()
-    const dues = bands.all.map(({ parked }) => parked.due ?? 0).filter((due) => due > queueTime)
+    const dues = bands.all.map(({ parked }) => parked.due() ?? 0).filter((due) => due > queueTime)
     const pauseEnd = pauses.first?.at ?? Number.POSITIVE_INFINITY
     return Math.min(delivery.nextAt, pauseEnd, nextPruneAt, ...dues.map((due) => due - origin))
   }
 
   function size(): QueueSize {
     const inFlight = delivery.inFlight
-    const delayed = pauses.size + bands.all.reduce((sum, { parked }) => sum + parked.waiting, 0)
+    const delayed = pauses.size + bands.all.reduce((sum, { parked }) => sum + parked.waiting(), 0)
     const ready = Math.max(0, totals.messages - inFlight - delayed)
     return { ready, delayed, inFlight, dead: totals.dead, bytes: totals.bytes }
   }
@@ -280,7 +280,7 @@ export async function createQueue<T>({
     refusal ??= queueError('QUEUE_DRAINING', 'The queue is draining and takes nothing new.')
     takes.end(undefined)
     admission.rejectAll(refusal, 'blocked')
-    await until(() => delivery.inFlight === 0 && settlements.waiting === 0, options)
+    await until(() => delivery.inFlight === 0 && settlements.waiting() === 0, options)
   }
 
   async function close(): Promise<void> {

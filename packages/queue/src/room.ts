@@ -52,7 +52,7 @@ export function createRoom<T>({ context, bands, settlements }: RoomParts<T>): Ro
 
   function moveStragglers(): void {
     for (const band of bands.all)
-      for (let page = band.pages.straggler; page; page = band.pages.straggler) movePage(band, page)
+      for (let page = band.pages.straggler(); page; page = band.pages.straggler()) movePage(band, page)
   }
 
   function movePage(band: Band, page: Page): void {

@@ -32,7 +32,7 @@ export interface Waiter {
 
 export interface Settlements {
   /** How many wait to be written. */
-  readonly waiting: number
+  waiting(): number
   add(settlement: Settlement): void
   /** Turns all that wait into operations; the result finishes them once those are written. */
   apply(): Waiter | undefined
@@ -57,9 +57,7 @@ export function createSettlements<T>(
   let waiting: Settlement[] = []
   return {
     apply,
-    get waiting() {
-      return waiting.length
-    },
+    waiting: () => waiting.length,
     add(settlement) {
       if (waiting.push(settlement) === 1) context.commit()
     },

@@ -8,7 +8,7 @@ const chunkBytes = 65_536
 /** A file that takes up room, to be given back when the disk is full. */
 export interface Ballast {
   /** Whether it was given up after a full disk, and not made again. */
-  readonly isReleased: boolean
+  isReleased(): boolean
   release(): Promise<void>
   /** Makes it again if there is room. */
   restore(): Promise<void>
@@ -19,9 +19,7 @@ export async function createBallast(folder: string, bytes: number): Promise<Ball
   let isReleased = false
   await make()
   return {
-    get isReleased() {
-      return isReleased
-    },
+    isReleased: () => isReleased,
     async release() {
       isReleased = true
       await removeBallast(folder)

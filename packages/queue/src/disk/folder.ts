@@ -42,9 +42,7 @@ export function createFolder(options: FolderOptions): Medium {
     regainSpace,
     close,
     recovery: recovery as Recovery,
-    get isLowOnSpace() {
-      return ballast?.isReleased ?? false
-    },
+    isLowOnSpace: () => ballast?.isReleased() ?? false,
   }
 
   async function open(): Promise<Database> {

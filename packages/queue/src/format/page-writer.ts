@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib'
 import {
   type Entry,
   hasExpiry,
@@ -57,7 +56,7 @@ export class PageWriter {
     this.#end = at + payload.byteLength
     const row = headerBytes + this.count * rowBytes
     this.#view.setUint32(row, this.#end - start)
-    this.#view.setUint32(row + 4, xxHash32(this.#view, start, this.#end))
+    this.#view.setInt32(row + 4, xxHash32(this.#view, start, this.#end))
     this.count++
     this.payloadBytes += payload.byteLength
   }
@@ -128,7 +127,7 @@ function writeHeader(page: Buffer, header: PageHeader): void {
   page.writeUIntBE(header.firstSeq, 20, 6)
   page.writeUIntBE(header.bytesBefore, 26, 6)
   page.writeUIntBE(header.writtenAt, 32, 6)
-  page.writeUInt32BE(crc32(page.subarray(tableEnd)), 38)
+  page.writeUInt32BE(0, 38)
   page.writeUIntBE(header.payloadBytes, 42, 6)
   page.writeUIntBE(header.head, 48, 6)
   page.writeUInt32BE(headerChecksum(page, tableEnd), 4)

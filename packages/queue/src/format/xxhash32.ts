@@ -5,7 +5,7 @@ const prime4 = 0x27d4eb2f
 const prime5 = 0x165667b1
 
 /**
- * xxHash32 of the bytes from `start` to `end`, with seed 0.
+ * xxHash32 of the bytes from `start` to `end`, with seed 0, as a signed number.
  *
  * For short runs of bytes it is three times as fast as a call of `zlib.crc32`,
  * and misses damage as rarely: one time in 2^32, and never a single byte. As
@@ -35,7 +35,7 @@ export function xxHash32(view: DataView, start: number, end: number): number {
     hash = Math.imul(rotate((hash + Math.imul(view.getUint8(at), prime5)) | 0, 11), prime1)
   hash = Math.imul(hash ^ (hash >>> 15), prime2)
   hash = Math.imul(hash ^ (hash >>> 13), prime3)
-  return (hash ^ (hash >>> 16)) >>> 0
+  return hash ^ (hash >>> 16)
 }
 
 function round(accumulator: number, word: number): number {

@@ -2,8 +2,6 @@ import type { Message } from './message.ts'
 
 /** Lets one message of each group out at a time, in order. */
 export interface Groups {
-  /** Messages that wait for their group. */
-  readonly waiting: number
   /** Whether it may go out. If not, it waits here until those before it are finished. */
   admit(message: Message): boolean
   /** It is finished. The next of its group, which may go out now. */
@@ -17,13 +15,9 @@ interface Group {
 
 export function createGroups(): Groups {
   const groups = new Map<string, Group>()
-  let waiting = 0
   return {
     admit,
     release,
-    get waiting() {
-      return waiting
-    },
   }
 
   function admit(message: Message): boolean {
@@ -32,7 +26,6 @@ export function createGroups(): Groups {
     if (!group) groups.set(message.group, { head: message, behind: [] })
     if (!group || group.head === message) return true
     group.behind.push(message)
-    waiting++
     return false
   }
 
@@ -43,7 +36,6 @@ export function createGroups(): Groups {
     const next = group.behind.shift()
     if (next) {
       group.head = next
-      waiting--
     } else groups.delete(message.group)
     return next
   }

@@ -7,64 +7,60 @@ export interface Timed {
 }
 
 /** Timed things, the earliest first: a binary heap that removes from the middle in O(log n). */
-export interface TimeHeap<T extends Timed> {
-  readonly size: number
-  readonly first: T | undefined
-  add(item: T): void
-  /** Nothing happens if it is not in there. */
-  remove(item: T): void
-}
+export class TimeHeap<T extends Timed> {
+  readonly #items: T[] = []
 
-export function createTimeHeap<T extends Timed>(): TimeHeap<T> {
-  const items: T[] = []
-  return {
-    get size() {
-      return items.length
-    },
-    get first() {
-      return items[0]
-    },
-    add(item) {
-      items.push(item)
-      rise(items.length - 1, item)
-    },
-    remove(item) {
-      const { place } = item
-      if (place < 0 || items[place] !== item) return
-      const last = items.pop()!
-      item.place = -1
-      if (last === item) return
-      if (last.at < item.at) rise(place, last)
-      else sink(place, last)
-    },
+  get size(): number {
+    return this.#items.length
   }
 
-  function rise(from: number, item: T): void {
+  get first(): T | undefined {
+    return this.#items[0]
+  }
+
+  add(item: T): void {
+    this.#items.push(item)
+    this.#rise(this.#items.length - 1, item)
+  }
+
+  /** Nothing happens if it is not in there. */
+  remove(item: T): void {
+    const { place } = item
+    if (place < 0 || this.#items[place] !== item) return
+    const last = this.#items.pop()!
+    item.place = -1
+    if (last === item) return
+    if (last.at < item.at) this.#rise(place, last)
+    else this.#sink(place, last)
+  }
+
+  #rise(from: number, item: T): void {
     let place = from
     while (place > 0) {
       const parent = (place - 1) >> 1
-      if (items[parent]!.at <= item.at) break
-      put(place, items[parent]!)
+      if (this.#items[parent]!.at <= item.at) break
+      this.#put(place, this.#items[parent]!)
       place = parent
     }
-    put(place, item)
+    this.#put(place, item)
   }
 
-  function sink(from: number, item: T): void {
+  #sink(from: number, item: T): void {
+    const items = this.#items
     let place = from
     for (;;) {
       let child = 2 * place + 1
       if (child >= items.length) break
       if (child + 1 < items.length && items[child + 1]!.at < items[child]!.at) child++
       if (items[child]!.at >= item.at) break
-      put(place, items[child]!)
+      this.#put(place, items[child]!)
       place = child
     }
-    put(place, item)
+    this.#put(place, item)
   }
 
-  function put(place: number, item: T): void {
-    items[place] = item
+  #put(place: number, item: T): void {
+    this.#items[place] = item
     item.place = place
   }
 }

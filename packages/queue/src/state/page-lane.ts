@@ -2,7 +2,7 @@ import { laneEnd, pageKey, pageKeyBytes, priorityOf } from '../format/keys.ts'
 import { type PageBody, type PageHeader, readHeader, readPage } from '../format/page.ts'
 import { createState, encodeState, type PageState, readState } from '../format/page-state.ts'
 import type { Pair, Range } from '../store/database.ts'
-import { createDeque } from './deque.ts'
+import { Deque } from './deque.ts'
 import type { Message } from './message.ts'
 import type { Operation } from './operations.ts'
 
@@ -41,22 +41,22 @@ export interface LaneLoss {
 export interface PageLane {
   readonly lane: number
   /** The sequence number that the next message gets. */
-  readonly next: number
+  next(): number
   /** Payload bytes ever put in it. */
-  readonly bytes: number
+  bytes(): number
   /** The first sequence number that may still be on disk. */
-  readonly head: number
+  head(): number
   /** Whether there is something on disk that was not read yet. */
-  readonly hasUnread: boolean
+  hasUnread(): boolean
   /** Payload bytes that were read and not handed out. */
-  readonly unreadBytes: number
+  unreadBytes(): number
   /**
    * The first page of all, where it alone holds up too much: finished pages
    * behind it that cannot be deleted, or memory.
    */
-  readonly straggler: Page | undefined
+  straggler(): Page | undefined
   /** Queue time at which the oldest page in memory was written. */
-  readonly oldestAt: number | undefined
+  oldestAt(): number | undefined
   /** Takes over a page that was written just now; whether it keeps the bytes: if what comes before is in memory, too. */
   append(header: PageHeader, page: Buffer): boolean
   /** The next message that was never handed out, if it is in memory. */
@@ -67,7 +67,7 @@ export interface PageLane {
   /** What is to be written: states that changed, and deletions. The result counts the deleted. */
   flush(operations: Operation[], writtenAt: number): { pages: number; bytes: number }
   /** What to read next. */
-  readonly range: Range
+  range(): Range
   /** Takes what was read from there, in order. `end` is what `next` was when the reading began. */
   load(pairs: readonly Pair[], end: number): LaneLoss[]
 }
@@ -90,7 +90,7 @@ export interface LaneStart {
 export function createPageLane(start: LaneStart): PageLane {
   const { queue, lane, hotBytes, quarantine } = start
   const priority = priorityOf(lane)
-  const pages = createDeque<Page>()
+  const pages = new Deque<Page>()
   const dirty = new Set<Page>()
   /** Index of the page to hand out from. */
   let cursor = 0
@@ -111,30 +111,30 @@ export function createPageLane(start: LaneStart): PageLane {
     finish,
     flush,
     load,
-    get next() {
+    next() {
       return next
     },
-    get bytes() {
+    bytes() {
       return bytes
     },
-    get head() {
+    head() {
       return head
     },
-    get hasUnread() {
+    hasUnread() {
       return loadedTo < next
     },
-    get unreadBytes() {
+    unreadBytes() {
       return unreadBytes
     },
-    get straggler() {
+    straggler() {
       const strained = stubs > maxStubs || pinnedBytes > maxPinnedBytes
       const first = strained && cursor > 0 ? pages.at(0) : undefined
       return first && first.live > 0 ? first : undefined
     },
-    get oldestAt() {
+    oldestAt() {
       return pages.at(0)?.header.writtenAt
     },
-    get range() {
+    range() {
       return { gte: pageKey(queue, lane, Math.max(loadedTo, readTo), 0), lt: laneEnd(queue, lane) }
     },
   }

@@ -24,11 +24,11 @@ import type { Operation } from './operations.ts'
  */
 export interface ParkedLane {
   /** How many are not in hand. */
-  readonly waiting: number
+  waiting(): number
   /** Queue time at which the earliest is due; undefined if there is none, or none is in memory. */
-  readonly due: number | undefined
+  due(): number | undefined
   /** Whether the window is empty and more may be on disk. */
-  readonly mustRead: boolean
+  mustRead(): boolean
   /** What to read next. `load` must follow. */
   beginRead(): Range
   load(pairs: readonly Pair[]): void
@@ -81,14 +81,14 @@ export function createParkedLane({ queue, priority, onDamage, ...start }: Parked
     parked,
     touch,
     finish,
-    get waiting() {
+    waiting() {
       return count - inHand.size
     },
-    get due() {
+    due() {
       const first = waiting[0]
       return first && placeOf(first.message).time
     },
-    get mustRead() {
+    mustRead() {
       return waiting.length === 0 && coveredTo !== undefined
     },
   }

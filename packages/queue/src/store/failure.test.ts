@@ -27,7 +27,7 @@ async function setup(): Promise<{ clock: FakeClock; disk: Disk; queue: Queue<num
       disk.reopened++
       return database
     },
-    isLowOnSpace: false,
+    isLowOnSpace: () => false,
     regainSpace: async () => undefined,
     close: async () => undefined,
     recovery: { unclean: false, repaired: false, quarantined: [] },

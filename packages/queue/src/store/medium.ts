@@ -7,7 +7,7 @@ export interface Medium {
   /** Makes room where that was what failed, then opens again. May be called several times. */
   reopen(error: Error): Promise<Database>
   /** Whether room was given up after a full disk and not taken back: what is held can be drained, nothing new is taken. */
-  readonly isLowOnSpace: boolean
+  isLowOnSpace(): boolean
   /** Takes room back, if there is some. */
   regainSpace(): Promise<void>
   /** What `open` found and did. */

@@ -7,7 +7,7 @@ import type { Medium } from './medium.ts'
 /** A queue as the commit pipeline sees it. */
 export interface Participant {
   /** Whether so much waits to be written that a commit should begin at once, not at the end of the turn. */
-  readonly hasEnough: boolean
+  hasEnough(): boolean
   /** Reads what `prepare`, which follows, needs to know; undefined where that is nothing. Must not reject. */
   getReady(): Promise<void> | undefined
   /** Adds what waits to be written to the batch; undefined if that is nothing. */
@@ -112,7 +112,7 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
 
   function schedule(): void {
     if (isWriting || requested.size === 0) return
-    if ([...requested].some((participant) => participant.hasEnough)) begin()
+    if ([...requested].some((participant) => participant.hasEnough())) begin()
     else beginAtEndOfTurn()
   }
 

@@ -63,7 +63,7 @@ function createMemory(level: MemoryLevel<Buffer, Buffer>): Medium {
   return {
     open: async () => database,
     reopen: async () => database,
-    isLowOnSpace: false,
+    isLowOnSpace: () => false,
     regainSpace: async () => undefined,
     close: async () => undefined,
     recovery: { unclean: false, repaired: false, quarantined: [] },
