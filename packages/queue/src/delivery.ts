@@ -132,7 +132,8 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
         message,
         kind: message.attempts >= maxAttempts ? bury(message) : 'retry',
         delayMs: 0,
-        caller: undefined,
+        resolve: undefined,
+        reject: undefined,
       })
     }
   }
@@ -147,7 +148,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
   }
 
   function end(message: Message, kind: 'bury' | 'expire'): void {
-    add({ message, kind, delayMs: 0, caller: undefined })
+    add({ message, kind, delayMs: 0, resolve: undefined, reject: undefined })
   }
 
   function add(settlement: Settlement): void {
@@ -185,9 +186,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
   function settle(job: Lease<T>, kind: Settlement['kind'], delayMs = 0): Promise<boolean> {
     if (job.message.holder !== job) return Promise.resolve(false)
     release(job)
-    return new Promise((resolve, reject) =>
-      add({ message: job.message, kind, delayMs, caller: { resolve, reject } }),
-    )
+    return new Promise((resolve, reject) => add({ message: job.message, kind, delayMs, resolve, reject }))
   }
 
   async function extend(job: Lease<T>, ms: number): Promise<boolean> {

@@ -30,7 +30,7 @@ export function createRoom<T>({ context, bands, settlements }: RoomParts<T>): Ro
       if (!message) return
       messages--
       bytes -= message.payload.byteLength
-      settlements.add({ message, kind: 'drop', delayMs: 0, caller: undefined })
+      settlements.add({ message, kind: 'drop', delayMs: 0, resolve: undefined, reject: undefined })
     }
   }
 

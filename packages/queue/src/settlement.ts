@@ -15,13 +15,10 @@ export interface Settlement {
   readonly kind: 'ack' | 'retry' | 'release' | End
   /** For a retry: milliseconds until it goes out again. */
   readonly delayMs: number
-  /** Told once the effect is on disk, or never will be; undefined where nobody asks. */
-  readonly caller: Caller | undefined
-}
-
-export interface Caller {
-  resolve(isDone: true): void
-  reject(error: Error): void
+  /** Told once the effect is on disk; undefined where nobody asks. */
+  readonly resolve: ((isDone: true) => void) | undefined
+  /** Told where it never will be. */
+  readonly reject: ((error: Error) => void) | undefined
 }
 
 /** What waits for a commit. */
@@ -78,7 +75,7 @@ export function createSettlements<T>(
         for (const settlement of batch) conclude(settlement)
       },
       reject: (error) => {
-        for (const { caller } of batch) caller?.reject(error)
+        for (const settlement of batch) settlement.reject?.(error)
       },
     }
   }
@@ -126,11 +123,11 @@ export function createSettlements<T>(
     if (message.checkpoint !== 'none') operations.push([checkpointKey(queue, message), undefined])
   }
 
-  function conclude({ message, kind, delayMs, caller }: Settlement): void {
+  function conclude({ message, kind, delayMs, resolve }: Settlement): void {
     if (kind === 'retry') concludeRetry(message, delayMs)
     else if (kind === 'release') concludeRelease(message)
     else concludeFinish(message, kind)
-    caller?.resolve(true)
+    resolve?.(true)
   }
 
   function concludeRetry(message: Message, delayMs: number): void {

@@ -39,7 +39,7 @@ export function encodeState(stamp: StateStamp & { writtenAt: number }, state: Pa
     const bit = 1 << (index & 7)
     if (state.finished[index]) fixed[headerBytes + (index >> 3)]! |= bit
     else if (hasRow(state, index)) rows.push(encodeRow(state, index))
-    if (state.attempts[index] || state.released.has(index))
+    if (state.attempts[index] || isReleased(state, index))
       fixed[headerBytes + bitmapBytes + (index >> 3)]! |= bit
   }
   fixed[0] = stateVersion
@@ -99,7 +99,12 @@ export function errorText(error: unknown): string {
 }
 
 function hasRow(state: PageState, index: number): boolean {
-  return state.attempts[index]! > 1 || state.errors.has(index) || state.released.has(index)
+  const hasError = state.errors.size > 0 && state.errors.has(index)
+  return state.attempts[index]! > 1 || hasError || isReleased(state, index)
+}
+
+function isReleased({ released }: PageState, index: number): boolean {
+  return released.size > 0 && released.has(index)
 }
 
 function encodeRow(state: PageState, index: number): Buffer {
