@@ -1,5 +1,5 @@
-import { checkFresh } from './backup/publish.ts'
-import type { Context } from './context.ts'
+import { type CommitOptions, commit } from './commit.ts'
+import { type Context, listRefs } from './context.ts'
 import { snapshotError } from './errors.ts'
 import {
   blobKey,
@@ -9,17 +9,27 @@ import {
   layoutKey,
   ociLayout,
   refKey,
+  repackedKey,
 } from './format/layout.ts'
-import { type Descriptor, digestOf, mediaTypes } from './format/manifest.ts'
+import {
+  type Descriptor,
+  decodeManifest,
+  digestOf,
+  encodeDescriptor,
+  mediaTypes,
+  type SnapshotRecord,
+} from './format/manifest.ts'
 import { slotPrefix } from './keys/key-slots.ts'
 import { sha256 } from './keys/keys.ts'
 import { createLanes } from './lanes.ts'
-import { corrupt, missing } from './objects.ts'
+import { type CurrentManifest, corrupt, missing } from './objects.ts'
 import { createMeter } from './progress.ts'
 import type { OperationOptions } from './snapshot.ts'
 import type { BlobStore } from './store/store.ts'
 
 export interface CopyResult {
+  /** The snapshot's digest there: another than here once its packs were rewritten here. */
+  readonly digest: string
   /** Objects that the other store lacked, and their bytes. */
   readonly copied: number
   readonly copiedBytes: number
@@ -28,7 +38,7 @@ export interface CopyResult {
 
 const copiesAtOnce = 4
 
-/** Copies a snapshot as it is stored, so that its digest stays: what the other store lacks, each object checked; the ref last. */
+/** Copies a snapshot as it is stored, under its present manifest's digest: what the other store lacks, each object checked; the ref last. */
 export async function copyTo(
   context: Context,
   other: BlobStore,
@@ -41,6 +51,8 @@ export async function copyTo(
   const manifest = await objects.manifest(hex, signal)
   const record = await objects.record(hex, signal)
   await prepare(context, other, signal)
+  const there = await findCopy(other, record, manifest, signal)
+  if (there) return { digest: there, copied: 0, copiedBytes: 0, durationMs: clock.now() - begun }
   const begunMs = await other.now()
   const layers = [...manifest.packs, ...manifest.indexes]
   const meter = createMeter(
@@ -57,18 +69,29 @@ export async function copyTo(
   } finally {
     await Promise.allSettled([lanes.idle()])
   }
-  const bytes = await objects.blob(hex, signal)
-  const descriptor = { mediaType: mediaTypes.manifest, digest: `sha256:${hex}`, size: bytes.length }
+  const digest = `sha256:${manifest.digest}`
+  const { length: size } = await objects.blob(manifest.digest, signal)
+  const descriptor = { mediaType: mediaTypes.manifest, digest, size }
   await copy(descriptor)
   meter.phase('commit')
-  const digests = [...layers, manifest.config, descriptor].map(digestOf)
-  await checkFresh(other, context.format.graceMs, digests, begunMs, signal)
-  await other.put(refKey(record.name, record.timeMs, hex), [Buffer.from(JSON.stringify(descriptor))], {
-    ifAbsent: true,
-    signal,
-  })
+  const shared = [...layers, manifest.config, descriptor].map(digestOf)
+  await publish({ begunMs, shared, graceMs: context.format.graceMs, signal })
   meter.end()
-  return { copied, copiedBytes, durationMs: clock.now() - begun }
+  return { digest, copied, copiedBytes, durationMs: clock.now() - begun }
+
+  async function publish(commitment: CommitOptions): Promise<void> {
+    const key = refKey(record.name, record.timeMs, manifest.digest)
+    // What is left of a snapshot of that digest which was forgotten there may point to packs that are gone.
+    const stale = repackedKey(manifest.digest)
+    if (other.supports.delete && !(await other.stat(key, { signal }))) await other.delete(stale, { signal })
+    let created = false
+    const put = async (): Promise<void> => {
+      created = await other.put(key, [encodeDescriptor(descriptor)], { ifAbsent: true, signal })
+    }
+    await commit(other, commitment, put, async () => {
+      if (created) await other.delete(key)
+    })
+  }
 
   async function copy(blob: Descriptor): Promise<void> {
     const key = blobKey(digestOf(blob))
@@ -85,6 +108,23 @@ export async function copyTo(
     meter.addBytes(blob.size)
     meter.addFile()
   }
+}
+
+/** The digest of the same snapshot in the other store, where it is made of other packs there. */
+async function findCopy(
+  other: BlobStore,
+  { name, timeMs }: SnapshotRecord,
+  { digest: own, config }: CurrentManifest,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const refs = await listRefs(other, name, signal)
+  for (const { digest } of refs.filter((ref) => ref.timeMs === timeMs)) {
+    if (digest === own && !(await other.stat(repackedKey(digest), { signal }))) continue
+    const bytes = await other.get(blobKey(digest), { signal })
+    if (bytes && sha256(bytes) === digest && decodeManifest(bytes).config.digest === config.digest)
+      return `sha256:${digest}`
+  }
+  return undefined
 }
 
 /** Makes the other store a repository of the same format and keys, or sees that it is one. */

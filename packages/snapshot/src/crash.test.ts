@@ -125,6 +125,29 @@ test('a crash at any change of forget, mark and delete loses nothing that is kep
   expect(crashes).toBeGreaterThanOrEqual(5) // ref, list, config, manifest, list
 })
 
+test('a crash at any change of repacking loses nothing, and another call goes on', async () => {
+  const crashes = await everyCrash(
+    async (repository) => {
+      await repository.forget({ keep: { last: 1 } })
+      await repository.repack()
+    },
+    async (next) => {
+      expect(await checkAll(next)).toBeGreaterThanOrEqual(1)
+      await next.forget({ keep: { last: 1 } })
+      await next.repack()
+      expect(await checkAll(next)).toBe(1)
+      for (let run = 0; run < 3; run += 1) {
+        await clock.advance(graceMs + 1)
+        await next.collect()
+      }
+      expect(await checkAll(next)).toBe(1)
+      expect(await next.repack({ dryRun: true })).toMatchObject({ packs: 0 })
+      expect(await next.collect({ dryRun: true })).toMatchObject({ marked: 0, deleted: 0 })
+    },
+  )
+  expect(crashes).toBeGreaterThanOrEqual(5) // ref, pack, index, manifest, pointer
+})
+
 test('sixteen writers on one name at the same time all succeed, each with its own', async () => {
   const store = memoryStore({ clock })
   const paths = await Promise.all(Array.from({ length: 16 }, (_, seed) => state(seed + 10)))

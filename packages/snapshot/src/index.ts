@@ -13,6 +13,7 @@ export {
 export type { RestoreOptions, RestoreResult } from './restore/restore.ts'
 export type { CollectOptions, CollectResult } from './retention/collect.ts'
 export type { ForgetOptions, ForgetResult, ForgottenSnapshot } from './retention/forget.ts'
+export type { RepackOptions, RepackResult } from './retention/repack.ts'
 export type { RetentionPolicy } from './retention/retention.ts'
 export { type Schedule, type ScheduleEvents, type ScheduleOptions, startSchedule } from './schedule.ts'
 export type { OperationOptions, Progress, Snapshot } from './snapshot.ts'

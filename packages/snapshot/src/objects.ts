@@ -1,15 +1,17 @@
 import { LRUCache } from 'lru-cache'
 import { snapshotError } from './errors.ts'
 import { decodeIndex, type PackListing } from './format/index-blob.ts'
-import { blobKey } from './format/layout.ts'
+import { blobKey, repackedKey } from './format/layout.ts'
 import {
   type Descriptor,
   decodeConfig,
+  decodeDescriptor,
   decodeManifest,
   digestOf,
   type Manifest,
   type SnapshotRecord,
 } from './format/manifest.ts'
+import { refused } from './format/tree.ts'
 import type { Keys } from './keys/keys.ts'
 import { sha256 } from './keys/keys.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -19,10 +21,16 @@ import type { BlobStore } from './store/store.ts'
 export interface Objects {
   /** Rejects with OBJECT_MISSING or OBJECT_CORRUPT, naming the digest. */
   blob(hex: string, signal?: AbortSignal): Promise<Uint8Array>
-  manifest(hex: string, signal?: AbortSignal): Promise<Manifest>
+  /** What the snapshot is made of now: its own manifest, or the one that was written when its packs were. */
+  manifest(hex: string, signal?: AbortSignal): Promise<CurrentManifest>
   record(hex: string, signal?: AbortSignal): Promise<SnapshotRecord>
   /** An index's listings, of the manifest's own packs only: another snapshot's may be gone. */
-  listings(manifest: Manifest, signal?: AbortSignal): AsyncIterable<IndexedPack>
+  listings(manifest: Pick<Manifest, 'packs' | 'indexes'>, signal?: AbortSignal): AsyncIterable<IndexedPack>
+}
+
+export interface CurrentManifest extends Manifest {
+  /** 64 hexadecimal digits; others than the snapshot's once its packs were rewritten. */
+  readonly digest: string
 }
 
 export interface IndexedPack extends PackListing {
@@ -48,16 +56,30 @@ export function createObjects(store: BlobStore, keys: Keys): Objects {
     return bytes
   }
 
-  async function manifest(hex: string, signal?: AbortSignal): Promise<Manifest> {
+  async function manifest(hex: string, signal?: AbortSignal): Promise<CurrentManifest> {
+    const own = await ownManifest(hex, signal)
+    const pointer = await store.get(repackedKey(hex), { signal })
+    if (!pointer) return { ...own, digest: hex }
+    const digest = digestOf(decodeDescriptor(pointer))
+    const current = await ownManifest(digest, signal)
+    // The snapshot's digest vouches for its config, and that for every tree and chunk.
+    if (current.config.digest === own.config.digest) return { ...current, digest }
+    throw refused(`sha256:${digest} is no manifest of sha256:${hex}`)
+  }
+
+  async function ownManifest(hex: string, signal?: AbortSignal): Promise<Manifest> {
     return decodeManifest(await blob(hex, signal))
   }
 
   async function record(hex: string, signal?: AbortSignal): Promise<SnapshotRecord> {
-    const { config } = await manifest(hex, signal)
+    const { config } = await ownManifest(hex, signal)
     return decodeConfig(await blob(digestOf(config), signal), keys.encrypted ? keys.seal : undefined)
   }
 
-  async function* listings({ packs, indexes }: Manifest, signal?: AbortSignal): AsyncIterable<IndexedPack> {
+  async function* listings(
+    { packs, indexes }: Pick<Manifest, 'packs' | 'indexes'>,
+    signal?: AbortSignal,
+  ): AsyncIterable<IndexedPack> {
     const own = new Map(packs.map((pack) => [digestOf(pack), pack.size]))
     for (const index of indexes.map(digestOf))
       for (const listing of decodeIndex(await blob(index, signal)))

@@ -36,6 +36,7 @@ import { createObjects, snapshotOf } from './objects.ts'
 import { type RestoreOptions, type RestoreResult, restore } from './restore/restore.ts'
 import { type CollectOptions, type CollectResult, collect } from './retention/collect.ts'
 import { type ForgetOptions, type ForgetResult, forget } from './retention/forget.ts'
+import { type RepackOptions, type RepackResult, repack } from './retention/repack.ts'
 import type { OperationOptions, Snapshot } from './snapshot.ts'
 import type { Source } from './source/source.ts'
 import { type BlobStore, blobStoreMethods } from './store/store.ts'
@@ -97,7 +98,15 @@ export interface Repository extends Running {
    */
   collect(options?: CollectOptions): Promise<CollectResult>
   /**
-   * Copies a snapshot to another store, such as a registry, with the same digest; only what that lacks is sent.
+   * Rewrites packs of which snapshots need only a part, so that `collect` can delete the old ones.
+   *
+   * Reads the folders of all snapshots and what is needed of such packs. Digests stay. Safe beside
+   * backups, collections and other calls of it, and goes on where one was cut off. Rejects with
+   * BACKUP_OUTDATED, OBJECT_CORRUPT or OBJECT_MISSING; each snapshot is whole all the time.
+   */
+  repack(options?: RepackOptions): Promise<RepackResult>
+  /**
+   * Copies a snapshot to another store, such as a registry; only what that lacks is sent. It has the same digest there, unless its packs were rewritten.
    *
    * Makes a repository of the same keys there if there is none. The copy is seen when it is complete.
    */
@@ -176,6 +185,7 @@ function createRepository(context: Context, master: Uint8Array | undefined): Rep
     },
     forget: async (options) => operate(options, (own) => forget(context, own)),
     collect: async (options = {}) => operate(options, (own) => collect(context, own)),
+    repack: async (options = {}) => operate(options, (own) => repack(context, own)),
     copyTo: async (other, snapshot, options = {}) => {
       checkMethods('store', other, blobStoreMethods)
       const hex = hexOf(snapshot)

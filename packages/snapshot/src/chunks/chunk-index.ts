@@ -15,6 +15,8 @@ export interface ChunkIndex {
   add(listing: PackListing): void
   find(id: string): ChunkLocation | undefined
   has(id: string): boolean
+  /** Its number, from 0 in the order of adding, for tables beside this one. */
+  numberOf(id: string): number | undefined
 }
 
 const idBytes = 32
@@ -40,6 +42,10 @@ export function createChunkIndex(): ChunkIndex {
       return at < 0 ? undefined : locate(id, at)
     },
     has: (id) => slots[slotOf(Buffer.from(id, 'hex'))]! >= 0,
+    numberOf(id) {
+      const at = slots[slotOf(Buffer.from(id, 'hex'))]!
+      return at < 0 ? undefined : at
+    },
   }
 
   function insert(entry: PackEntry, pack: number): void {

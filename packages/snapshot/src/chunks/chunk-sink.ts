@@ -19,7 +19,7 @@ export interface ChunkSink {
 
 export function createChunkSink(
   { store, keys }: Context,
-  known: KnownChunks,
+  known: Pick<KnownChunks, 'use' | 'parentPacks'>,
   signal?: AbortSignal,
 ): ChunkSink {
   const packs = createPackWriter(store, keys, known.parentPacks, signal)

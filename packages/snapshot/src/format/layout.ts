@@ -48,6 +48,11 @@ export function blobKey(hex: string): string {
   return `blobs/sha256/${hex}`
 }
 
+/** Where the packs of a snapshot are listed since some of them were rewritten: a descriptor of the manifest to read instead. */
+export function repackedKey(hex: string): string {
+  return `repacked/${hex}`
+}
+
 /** The commit point of a snapshot. */
 export interface Ref {
   readonly key: string

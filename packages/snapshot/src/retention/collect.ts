@@ -1,10 +1,10 @@
 import { type Context, listRefs } from '../context.ts'
 import { uniqueId } from '../durable.ts'
 import { snapshotError } from '../errors.ts'
-import { blobKey } from '../format/layout.ts'
+import { blobKey, repackedKey } from '../format/layout.ts'
 import { digestOf } from '../format/manifest.ts'
 import type { OperationOptions } from '../snapshot.ts'
-import type { ListedObject } from '../store/store.ts'
+import type { BlobStore, ListedObject } from '../store/store.ts'
 import { encodeTombstones, readTombstones, tombstoneKey } from './tombstones.ts'
 
 export type CollectOptions = Pick<OperationOptions, 'signal'> & {
@@ -40,9 +40,10 @@ export async function collect(
   const { store, format } = context
   if (!store.supports.delete) throw snapshotError('STORE_UNSUPPORTED', `${store.description} cannot delete`)
   const nowMs = await store.now()
+  const pointers = await listKeys(store, repackedKey(''), signal)
   // Marks first, refs later: a backup that is published in between has seen the marks.
   const lists = await readTombstones(store, signal)
-  const unreachable = await findUnreachable(context, signal)
+  const { unreachable, snapshots } = await survey(context, signal)
   const ripe = lists.filter(({ markedMs }) => nowMs - markedMs > format.graceMs)
   const marked = new Set(lists.flatMap(({ digests }) => [...digests]))
 
@@ -56,6 +57,9 @@ export async function collect(
     await mark()
     for (const { key } of condemned) await remove(key)
     for (const { key } of ripe) await remove(key)
+    for (const { key, modifiedMs } of pointers)
+      if (!snapshots.has(key.slice(repackedKey('').length)) && nowMs - modifiedMs > format.graceMs)
+        await remove(key)
   }
   return {
     marked: fresh.length,
@@ -77,18 +81,29 @@ export async function collect(
 }
 
 /** Blobs listed before the refs are read: one that is written and published meanwhile is either not listed or reached. */
-async function findUnreachable(context: Context, signal?: AbortSignal): Promise<Unreachable[]> {
-  const { store, objects } = context
-  const blobs: Unreachable[] = []
-  for await (const object of store.list(blobKey(''), { signal }))
-    blobs.push({ ...object, digest: object.key.slice(blobKey('').length) })
-  const reached = new Set<string>()
-  for (const { digest } of await listRefs(store, undefined, signal)) {
+async function survey(
+  { store, objects }: Context,
+  signal?: AbortSignal,
+): Promise<{ unreachable: Unreachable[]; snapshots: ReadonlySet<string> }> {
+  const blobs = await listKeys(store, blobKey(''), signal)
+  const refs = await listRefs(store, undefined, signal)
+  const snapshots = new Set(refs.map(({ digest }) => digest))
+  const reached = new Set(snapshots)
+  for (const snapshot of snapshots) {
+    const { digest, config, packs, indexes } = await objects.manifest(snapshot, signal)
     reached.add(digest)
-    const { config, packs, indexes } = await objects.manifest(digest, signal)
     for (const blob of [config, ...packs, ...indexes]) reached.add(digestOf(blob))
   }
-  return blobs.filter(({ digest }) => !reached.has(digest))
+  const unreachable = blobs
+    .map((object) => ({ ...object, digest: object.key.slice(blobKey('').length) }))
+    .filter(({ digest }) => !reached.has(digest))
+  return { unreachable, snapshots }
+}
+
+async function listKeys(store: BlobStore, prefix: string, signal?: AbortSignal): Promise<ListedObject[]> {
+  const found: ListedObject[] = []
+  for await (const object of store.list(prefix, { signal })) found.push(object)
+  return found
 }
 
 function bytesOf(objects: readonly ListedObject[]): number {
