@@ -16,6 +16,8 @@ export interface Context {
   readonly objects: Objects
   readonly cut: Cut
   readonly clock: Clock
+  /** How many read small files. */
+  readonly threads: number
 }
 
 /** Trees longer than this are refused: about a million entries in one folder. */

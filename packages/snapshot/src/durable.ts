@@ -20,11 +20,25 @@ export async function makeFolder(path: string): Promise<void> {
   for (let at = path; at.length >= first.length; at = dirname(at)) await syncFolder(dirname(at))
 }
 
-/** Writes all the parts in a row from the handle's position. A plain `writev` may write less than it was given. */
+/** So many parts go to the system at once, at most: Linux takes 1,024. */
+const partsAtOnce = 512
+
+/** Writes all the parts in a row from the handle's position, also where the system takes less at once than it is given. */
 export async function writeAll(file: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
-  for (const part of parts)
-    for (let done = 0; done < part.length; )
-      done += (await file.write(part, done, part.length - done)).bytesWritten
+  for (let from = 0; from < parts.length; from += partsAtOnce)
+    for (let left = parts.slice(from, from + partsAtOnce); left.length > 0; )
+      left = after(left, (await file.writev(left)).bytesWritten)
+}
+
+/** What is left of the parts after so many bytes. */
+function after(parts: Uint8Array[], bytes: number): Uint8Array[] {
+  let done = bytes
+  const next = parts.findIndex((part) => {
+    if (part.length > done) return true
+    done -= part.length
+    return false
+  })
+  return next < 0 ? [] : [parts[next]!.subarray(done), ...parts.slice(next + 1)]
 }
 
 /** Sixteen hexadecimal digits that no one else drew. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import {
   type Clock,
   checkInteger,
@@ -54,6 +55,8 @@ export interface RepositoryOptions {
   key?: RepositoryKey
   /** What nothing points to is kept for at least twice this long; set for good when the repository is made. In milliseconds, ≥ 1. @default 86_400_000 */
   graceMs?: number
+  /** How many threads a backup of many small files starts, which end with it, 0 to 64. @default one for each core, at most 4 */
+  threads?: number
   /** @default systemClock */
   clock?: Clock
 }
@@ -120,6 +123,10 @@ export interface Repository extends Running {
 /** Opens the repository in a store, or makes one there. Rejects with REPOSITORY_NOT_FOUND, REPOSITORY_UNSUPPORTED or STORE_FAILED. */
 export async function openRepository(store: BlobStore, options: RepositoryOptions = {}): Promise<Repository> {
   const { clock = systemClock } = options
+  const threads = checkInteger('threads', options.threads ?? Math.min(4, availableParallelism()), {
+    min: 0,
+    max: 64,
+  })
   checkMethods('store', store, blobStoreMethods)
   if (options.key !== undefined) checkRepositoryKey('key', options.key)
   const format = (await readFormat(store)) ?? (await makeFormat(store, options))
@@ -138,6 +145,7 @@ export async function openRepository(store: BlobStore, options: RepositoryOption
     objects: createObjects(store, keys),
     cut: createCut(keys.chunkerKey, format.chunker),
     clock,
+    threads,
   }
   return createRepository(context, master)
 }

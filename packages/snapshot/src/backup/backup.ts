@@ -4,13 +4,14 @@ import { splitFile } from '../chunks/split.ts'
 import { type Context, maxTreeBytes } from '../context.ts'
 import { atPath, systemCode } from '../errors.ts'
 import { type Attributes, decodeTree, encodeTree, type FileEntry, type TreeEntry } from '../format/tree.ts'
-import { createLanes } from '../lanes.ts'
+import { createLanes, type Lanes } from '../lanes.ts'
 import { createMeter, type Meter } from '../progress.ts'
 import type { OperationOptions, Snapshot } from '../snapshot.ts'
 import { unreadable } from '../source/directory.ts'
 import type { FileAttributes, OpenSource, Source, SourceEntry, SourceFolder } from '../source/source.ts'
 import { isDamage, type KnownChunks, loadKnown } from './known.ts'
 import { publish } from './publish.ts'
+import { createSmallFiles, type SmallFiles } from './small-files.ts'
 
 export interface BackupOptions extends OperationOptions {
   /** What it is a snapshot of, such as `edge-7/queue`: a-z 0-9 with . _ - within, and slashes. */
@@ -32,7 +33,9 @@ export interface BackupResult extends Snapshot {
 }
 
 const readsPerFile = 3
+const foldersAtOnce = 4
 const filesAtOnce = 4
+const smallFilesAtOnce = 512
 const listedPaths = 1_000
 /** A file system's clock is coarse: what was changed this shortly before a scan may have changed again unseen. In milliseconds. */
 const racyMs = 2_000
@@ -76,7 +79,8 @@ async function readAll(
   options: BackupOptions,
 ) {
   const sink = createChunkSink(context, known, options.signal)
-  const walk = createWalk(context, known, sink, meter, { ...options, indivisible })
+  const smallFiles = createSmallFiles(context, sink)
+  const walk = createWalk(context, known, sink, smallFiles, meter, { ...options, indivisible })
   try {
     const before = options.forceRead ? undefined : known.parent?.root.tree
     const tree = await walk.folder(source, '', before)
@@ -87,6 +91,7 @@ async function readAll(
     const { written, storedBytes } = sink.packs
     return { ...walk.findings, root, state, storedBytes, written }
   } finally {
+    await smallFiles.close()
     await sink.settle()
   }
 }
@@ -96,12 +101,14 @@ function createWalk(
   context: Context,
   known: KnownChunks,
   sink: ChunkSink,
+  smallFiles: SmallFiles,
   meter: Meter,
   { signal, indivisible }: BackupOptions & { indivisible: boolean },
 ) {
   const inconsistentPaths: string[] = []
   const unreadablePaths: { path: string; reason: string }[] = []
   const counts = { files: 0, folders: 0, bytes: 0, inconsistent: 0, unreadable: 0, unchangedFiles: 0 }
+  let openFolders = 0
   const settledBeforeNs = BigInt((known.parent?.timeMs ?? 0) - racyMs) * 1_000_000n
   return { folder, findings: Object.assign(counts, { inconsistentPaths, unreadablePaths }) }
 
@@ -113,6 +120,9 @@ function createWalk(
     const old = await entriesBefore(before)
     const stored = new Array<TreeEntry | undefined>(entries.length)
     const files = createLanes(filesAtOnce)
+    const small = createLanes(smallFilesAtOnce)
+    const folders = createLanes(foldersAtOnce)
+    const idle = [files.idle, small.idle, folders.idle]
     try {
       for (const [index, entry] of entries.entries()) {
         const entryPath = path === '' ? entry.name : `${path}/${entry.name}`
@@ -121,13 +131,27 @@ function createWalk(
             storeEntry(entry, entryPath, old.get(entry.name)),
           )
         }
-        await (entry.type === 'folder' ? store() : files.begin(store))
+        if (entry.type === 'folder') await beginFolder(folders, store)
+        else await (isSmall(entry) ? small : files).begin(store)
       }
-      await files.idle()
+      await Promise.all(idle.map((ended) => ended()))
     } finally {
-      await Promise.allSettled([files.idle()])
+      await Promise.allSettled(idle.map((ended) => ended()))
     }
     return sink.store(encodeTree(stored.filter((entry) => entry !== undefined)))
+  }
+
+  /** Goes on with a few folders at a time, however deep: while one is read to its end the next has begun. */
+  async function beginFolder(lanes: Lanes, store: () => Promise<void>): Promise<void> {
+    if (openFolders >= foldersAtOnce) return store()
+    openFolders += 1
+    await lanes.begin(async () => {
+      try {
+        await store()
+      } finally {
+        openFolders -= 1
+      }
+    })
   }
 
   async function storeEntry(
@@ -143,7 +167,9 @@ function createWalk(
       const tree = await folder(entry, path, was?.type === 'folder' ? was.tree : undefined)
       return { type: 'folder', ...common, tree }
     }
-    const file = unchanged(entry.attributes, was) ? keep(entry, was) : await content(entry, path)
+    const file = unchanged(entry.attributes, was)
+      ? keep(entry, was)
+      : ((await smallContent(entry)) ?? (await content(entry, path)))
     counts.files += 1
     counts.bytes += file.size
     meter.addFile()
@@ -164,6 +190,20 @@ function createWalk(
     counts.unchangedFiles += 1
     meter.addBytes(attributes.size)
     return { type: 'file', name, ...attributes, chunks }
+  }
+
+  function isSmall(entry: SourceEntry): boolean {
+    return entry.type === 'file' && entry.path !== undefined && entry.attributes.size <= smallFiles.maxBytes
+  }
+
+  async function smallContent(entry: SourceEntry & { type: 'file' }): Promise<FileEntry | undefined> {
+    if (entry.path === undefined || !isSmall(entry)) return undefined
+    const stored = await smallFiles.store(entry.path, entry.attributes.size)
+    signal?.throwIfAborted()
+    if (!stored) return undefined
+    meter.addBytes(stored.size)
+    const { attributes, size, chunks } = stored
+    return { type: 'file', name: entry.name, ...attributes, size, chunks }
   }
 
   /** Reads a file until it stood still meanwhile; after the third time it is `inconsistent`. */

@@ -1,7 +1,7 @@
 import type { KnownChunks } from '../backup/known.ts'
 import type { Context } from '../context.ts'
 import { createLanes } from '../lanes.ts'
-import { compress } from './codec.ts'
+import { type Compressed, compress } from './codec.ts'
 import { createPackWriter, type PackWriter } from './pack-writer.ts'
 
 const chunksAtOnce = 6
@@ -10,6 +10,10 @@ const chunksAtOnce = 6
 export interface ChunkSink {
   /** Resolves to the chunk's id once it is on its way. The bytes are the sink's from then on. Rejects once any chunk has failed. */
   store(bytes: Uint8Array): Promise<string>
+  /** Whether a chunk is yet to be stored; who gets a yes must `add` it, or the backup must fail. */
+  claim(id: string): boolean
+  /** Takes a chunk that was claimed. Its bytes are the sink's from then on. */
+  add(id: string, length: number, compressed: Compressed): Promise<void>
   /** Resolves when all is durable. */
   finish(): Promise<void>
   /** Resolves, after a failure too, when nothing goes on any more. */
@@ -27,12 +31,12 @@ export function createChunkSink(
   const pending = new Set<string>()
   return {
     packs,
+    claim,
+    add: packs.add,
     async store(bytes) {
       signal?.throwIfAborted()
       const id = keys.chunkId(bytes)
-      if (pending.has(id) || known.use(id)) return id
-      pending.add(id)
-      await lanes.begin(async () => packs.add(id, bytes.length, await compress(bytes)))
+      if (claim(id)) await lanes.begin(async () => packs.add(id, bytes.length, await compress(bytes)))
       return id
     },
     async finish() {
@@ -43,5 +47,11 @@ export function createChunkSink(
       await Promise.allSettled([lanes.idle()])
       await packs.settle()
     },
+  }
+
+  function claim(id: string): boolean {
+    if (pending.has(id) || known.use(id)) return false
+    pending.add(id)
+    return true
   }
 }

@@ -1,5 +1,11 @@
 import { promisify } from 'node:util'
-import { brotliCompress, brotliDecompress, constants } from 'node:zlib'
+import {
+  type BrotliOptions,
+  brotliCompress,
+  brotliCompressSync,
+  brotliDecompress,
+  constants,
+} from 'node:zlib'
 import { snapshotError } from '../errors.ts'
 
 /** How a chunk's bytes are stored; the id stands with each chunk. 2 is kept for zstd. */
@@ -7,6 +13,7 @@ export const codecs = { stored: 0, brotli: 1 } as const
 
 const compressAsync = promisify(brotliCompress)
 const decompressAsync = promisify(brotliDecompress)
+const leastBytes = 64
 const samples = 6
 const sampleBytes = 4_096
 
@@ -17,10 +24,20 @@ export interface Compressed {
 
 /** Compresses a chunk with brotli's quality 1, or leaves it as it is where that gains less than 3 %. Works off the main thread. */
 export async function compress(bytes: Uint8Array): Promise<Compressed> {
-  const stored = { codec: codecs.stored, bytes }
-  if (bytes.length < 64 || !(await looksCompressible(bytes))) return stored
-  const smaller = await brotli(bytes)
-  return smaller.length < bytes.length * 0.97 ? { codec: codecs.brotli, bytes: smaller } : stored
+  if (bytes.length < leastBytes || !(await looksCompressible(bytes))) return { codec: codecs.stored, bytes }
+  return shorter(bytes, await brotli(bytes))
+}
+
+/** As `compress`, on the thread that calls: for a small chunk on a thread of its own. */
+export function compressSync(bytes: Uint8Array): Compressed {
+  if (bytes.length < leastBytes) return { codec: codecs.stored, bytes }
+  return shorter(bytes, brotliCompressSync(bytes, brotliOptions(bytes)))
+}
+
+function shorter(bytes: Uint8Array, smaller: Uint8Array): Compressed {
+  return smaller.length < bytes.length * 0.97
+    ? { codec: codecs.brotli, bytes: smaller }
+    : { codec: codecs.stored, bytes }
 }
 
 /** Undoes `compress`. A result of any other length than `length` is refused before it fills the memory. */
@@ -53,12 +70,16 @@ async function looksCompressible(bytes: Uint8Array): Promise<boolean> {
 }
 
 function brotli(bytes: Uint8Array): Promise<Buffer> {
-  return compressAsync(bytes, {
-    chunkSize: Math.max(1_024, bytes.length >> 1),
+  return compressAsync(bytes, brotliOptions(bytes))
+}
+
+function brotliOptions({ length }: Uint8Array): BrotliOptions {
+  return {
+    chunkSize: Math.max(1_024, length >> 1),
     params: {
       [constants.BROTLI_PARAM_QUALITY]: 1,
-      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
-      [constants.BROTLI_PARAM_LGWIN]: Math.min(22, Math.max(10, Math.ceil(Math.log2(bytes.length + 16)))),
+      [constants.BROTLI_PARAM_SIZE_HINT]: length,
+      [constants.BROTLI_PARAM_LGWIN]: Math.min(22, Math.max(10, Math.ceil(Math.log2(length + 16)))),
     },
-  })
+  }
 }

@@ -6,6 +6,8 @@ export interface Keys {
   readonly encrypted: boolean
   /** Keys the chunker's gear table. */
   readonly chunkerKey: Uint8Array | undefined
+  /** Of chunk ids, for `createChunkId` in another thread. */
+  readonly idKey: Uint8Array | undefined
   /** A chunk's id: SHA-256 of its content, or HMAC-SHA-256 where there is a key. 64 hexadecimal digits. */
   chunkId(content: Uint8Array): string
   /** The cipher of one pack, of its own key by HKDF from the master and the pack's salt. */
@@ -30,6 +32,13 @@ export function sha256(...parts: readonly Uint8Array[]): string {
   return hash.digest('hex')
 }
 
+/** Of what a chunk's id is: SHA-256 of its content, or HMAC-SHA-256 with a key. */
+export function createChunkId(idKey: Uint8Array | undefined): Keys['chunkId'] {
+  return idKey
+    ? (content) => createHmac('sha256', idKey).update(content).digest('hex')
+    : (content) => sha256(content)
+}
+
 const plainCipher: PackCipher = {
   encrypt: (_ordinal, _label, bytes) => [bytes],
   decrypt: (_ordinal, _label, bytes) => bytes,
@@ -38,7 +47,8 @@ const plainCipher: PackCipher = {
 export const plainKeys: Keys = {
   encrypted: false,
   chunkerKey: undefined,
-  chunkId: (content) => sha256(content),
+  idKey: undefined,
+  chunkId: createChunkId(undefined),
   packCipher: () => plainCipher,
   seal: () => undefined,
 }
@@ -54,7 +64,8 @@ export function createKeys(master: Uint8Array): Keys {
   return {
     encrypted: true,
     chunkerKey: derive(master, 'holdfast chunker'),
-    chunkId: (content) => createHmac('sha256', idKey).update(content).digest('hex'),
+    idKey,
+    chunkId: createChunkId(idKey),
     packCipher: (salt) => createPackCipher(derive(master, 'holdfast pack', salt)),
     seal: (record) => createHmac('sha256', sealKey).update(record).digest('hex'),
   }

@@ -1,22 +1,20 @@
 import type { BigIntStats } from 'node:fs'
-import { constants } from 'node:fs'
-import { type FileHandle, lstat, open, readdir, readlink, realpath } from 'node:fs/promises'
+import { lstat, open, readdir, readlink, realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { checkString } from '@holdfast/core'
 import { snapshotError, systemCode } from '../errors.ts'
 import { fsPath, nameOfBytes } from '../format/names.ts'
-import type { Attributes } from '../format/tree.ts'
-import type { FileAttributes, Source, SourceEntry, SourceFile } from './source.ts'
+import { attributesOf, fileAttributes, hasChanged, openFlags } from './file-stat.ts'
+import type { Source, SourceEntry, SourceFile } from './source.ts'
 
-/** Symbolic links are kept as links, never followed, but for the path itself. */
-const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 const statsAtOnce = 64
 
 /**
  * All that is in a folder: files, folders, symbolic and hard links, with modes, owners and times.
  *
  * Nothing is locked: what changes meanwhile is in the snapshot as it was when it was
- * read, and a file that changes while it is read is read again. FIFOs, sockets and
+ * read, and a file that changes while it is read is read again. Symbolic links are
+ * kept as links, never followed, but for the path itself. FIFOs, sockets and
  * devices are noted only. For a live LevelDB use `levelDb`.
  */
 export function directory(path: string): Source {
@@ -80,7 +78,7 @@ async function entryOf(folder: string, name: string): Promise<SourceEntry> {
     const found = await lstat(fsPath(path), { bigint: true })
     const attributes = attributesOf(found)
     if (found.isFile())
-      return { type: 'file', name, attributes: fileAttributes(found), open: () => openFile(path) }
+      return { type: 'file', name, attributes: fileAttributes(found), path, open: () => openFile(path) }
     if (found.isDirectory()) return { type: 'folder', name, attributes, entries: () => entriesOf(path) }
     if (found.isSymbolicLink())
       return {
@@ -103,7 +101,7 @@ async function openFile(path: string): Promise<SourceFile> {
     return {
       attributes: fileAttributes(opened),
       read: async (into) => (await handle.read(into, 0, into.length, null)).bytesRead,
-      changed: () => hasChanged(path, handle, opened),
+      changed: async () => hasChanged(opened, await handle.stat({ bigint: true }), await nameNow(path)),
       close: () => handle.close(),
     }
   } catch (error) {
@@ -112,37 +110,9 @@ async function openFile(path: string): Promise<SourceFile> {
   }
 }
 
-async function hasChanged(path: string, handle: FileHandle, before: BigIntStats): Promise<boolean> {
-  const after = await handle.stat({ bigint: true })
-  const named = await lstat(fsPath(path), { bigint: true }).catch((error: unknown) => {
+async function nameNow(path: string): Promise<BigIntStats | undefined> {
+  return lstat(fsPath(path), { bigint: true }).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return undefined
     throw error
   })
-  return (
-    after.size !== before.size ||
-    after.mtimeNs !== before.mtimeNs ||
-    // A changed name or number of links moves the ctime too: with the name gone, size and mtime must do.
-    (named !== undefined && (named.ino !== before.ino || after.ctimeNs !== before.ctimeNs))
-  )
-}
-
-function attributesOf(found: BigIntStats): Attributes {
-  return {
-    mode: Number(found.mode) & 0o7777,
-    uid: Number(found.uid),
-    gid: Number(found.gid),
-    mtimeNs: found.mtimeNs.toString(),
-  }
-}
-
-function fileAttributes(found: BigIntStats): FileAttributes {
-  const inode = `${found.dev}:${found.ino}`
-  return {
-    ...attributesOf(found),
-    size: Number(found.size),
-    ctimeNs: found.ctimeNs.toString(),
-    inode,
-    ...(found.nlink > 1n && { link: inode }),
-    ...(found.blocks * 512n < found.size && { sparse: true }),
-  }
 }

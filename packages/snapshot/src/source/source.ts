@@ -40,6 +40,8 @@ export type SourceEntry =
       readonly type: 'file'
       readonly name: string
       readonly attributes: FileAttributes
+      /** Where it is, if another thread of this process may read it there just as `open` would. */
+      readonly path?: string
       open(): Promise<SourceFile>
     }
   | {

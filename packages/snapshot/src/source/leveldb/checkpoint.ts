@@ -1,4 +1,4 @@
-import { type FileHandle, open, readdir, readFile } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@holdfast/core'
 import { snapshotError, systemCode } from '../../errors.ts'
@@ -29,6 +29,9 @@ export interface CheckpointOptions {
 }
 
 const retryMs = 5
+/** So often it is tried again at once: what is open already need not be opened again. */
+const eagerAttempts = 4
+const opensAtOnce = 32
 /** What looks damaged for so many attempts is not a write in progress. */
 const damagedAttempts = 20
 
@@ -60,7 +63,7 @@ export async function openCheckpoint(path: string, options: CheckpointOptions): 
         const found = await tryOnce(path, seen, tables)
         if (found) return found
       }
-      await clock.sleep(retryMs, signal)
+      if (attempt > eagerAttempts) await clock.sleep(retryMs, signal)
     }
     throw snapshotError(
       'SOURCE_UNSTABLE',
@@ -121,11 +124,13 @@ async function tryOnce(
   const held = await holdTables(path, seen.version, tables)
   if (!held) return undefined
   const logs: HeldFile[] = []
-  const complete = (await holdLogs(path, seen.version, logs)) && (await isUnchanged(path, seen))
-  if (!complete) {
-    for (const { handle } of logs) await handle.close()
-    return undefined
+  let complete = false
+  try {
+    complete = (await holdLogs(path, seen.version, logs)) && (await isUnchanged(path, seen))
+  } finally {
+    if (!complete) for (const { handle } of logs) await handle.close()
   }
+  if (!complete) return undefined
   const files = [...held, ...logs]
   const kept = new Set(files.map(({ handle }) => handle))
   for (const handle of tables.values()) if (!kept.has(handle)) await handle.close()
@@ -144,32 +149,42 @@ async function tryOnce(
 /** Opens the live tables that are not open yet. Undefined where one is gone: the MANIFEST has moved on. */
 async function holdTables(
   path: string,
-  version: Version,
+  { tables }: Version,
   open: Map<string, FileHandle>,
 ): Promise<HeldFile[] | undefined> {
   const held: HeldFile[] = []
-  for (const [number, size] of version.tables) {
-    const stem = String(number).padStart(6, '0')
-    const found = await holdTable(path, [`${stem}.ldb`, `${stem}.sst`], open)
-    if (!found) return undefined
-    const { size: actual } = await found.handle.stat()
-    if (actual !== size)
-      throw unreadable(`the LevelDB ${path}`, `${found.name} has ${actual} bytes and should have ${size}`)
-    held.push({ ...found, size })
+  const live = [...tables]
+  // At the same time, since the MANIFEST must stand still for as long as it takes.
+  for (let at = 0; at < live.length; at += opensAtOnce) {
+    const some = live.slice(at, at + opensAtOnce)
+    // All of them settled, so that none is opened after the others were closed.
+    const found = await Promise.allSettled(some.map(([number, size]) => holdTable(path, number, size, open)))
+    for (const result of found) {
+      if (result.status === 'rejected') throw result.reason
+      if (!result.value) return undefined
+      held.push(result.value)
+    }
   }
   return held
 }
 
+/** Opens a table, and looks at its size then: it never changes. */
 async function holdTable(
   path: string,
-  names: readonly string[],
-  tables: Map<string, FileHandle>,
-): Promise<{ name: string; handle: FileHandle } | undefined> {
-  for (const name of names) {
-    const handle = tables.get(name) ?? (await ifThere(hold(path, name)))
+  number: number,
+  size: number,
+  open: Map<string, FileHandle>,
+): Promise<HeldFile | undefined> {
+  const stem = String(number).padStart(6, '0')
+  for (const name of [`${stem}.ldb`, `${stem}.sst`]) {
+    const known = open.get(name)
+    if (known) return { name, size, handle: known }
+    const handle = await ifThere(hold(path, name))
     if (!handle) continue
-    tables.set(name, handle)
-    return { name, handle }
+    open.set(name, handle)
+    const { size: actual } = await handle.stat()
+    if (actual === size) return { name, size, handle }
+    throw unreadable(`the LevelDB ${path}`, `${name} has ${actual} bytes and should have ${size}`)
   }
   return undefined
 }
@@ -184,15 +199,21 @@ async function holdLogs(path: string, version: Version, held: HeldFile[]): Promi
   for (const { name } of numbers) {
     const handle = await ifThere(hold(path, name))
     if (!handle) return false
-    held.push({ name, handle, size: (await handle.stat()).size })
+    try {
+      held.push({ name, handle, size: (await handle.stat()).size })
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
   }
   return true
 }
 
 async function isUnchanged(path: string, seen: SeenManifest): Promise<boolean> {
   const current = await ifThere(readFile(join(path, 'CURRENT'), 'latin1'))
-  const manifest = await ifThere(readFile(join(path, seen.name)))
-  return current?.trimEnd() === seen.name && manifest !== undefined && manifest.equals(seen.bytes)
+  const manifest = await ifThere(stat(join(path, seen.name)))
+  // It is only ever appended to.
+  return current?.trimEnd() === seen.name && manifest?.size === seen.bytes.length
 }
 
 function hold(path: string, name: string): Promise<FileHandle> {
