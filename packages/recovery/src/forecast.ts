@@ -1,0 +1,59 @@
+import type { Graph, GraphStep } from './graph.ts'
+import { priorityOrder } from './priority.ts'
+import { listSchedule, type Span } from './schedule.ts'
+import type { Figures } from './types.ts'
+
+export interface ForecastStep extends Span {
+  readonly step: string
+  readonly tier: number
+}
+
+export interface ForecastTier {
+  readonly tier: number
+  readonly rtoMs: number
+  /** When the last of its steps is ready. */
+  readonly readyMs: number
+}
+
+/** What is to be expected, in milliseconds since the first begin. */
+export interface Forecast {
+  /** In the order in which they begin. */
+  readonly steps: readonly ForecastStep[]
+  /** Those that have steps, by number. */
+  readonly tiers: readonly ForecastTier[]
+  readonly readyMs: number
+}
+
+export interface Timed extends GraphStep {
+  readonly expectMs: number
+}
+
+/** The measured time where there is one, else the expected. */
+export function durationsOf(graph: Graph<Timed>, figures: Figures = {}): (step: string) => number {
+  return (step) => figures[step] ?? graph.byName.get(step)!.expectMs
+}
+
+export function forecastOf(
+  graph: Graph<Timed>,
+  rtoMs: Readonly<Record<number, number>>,
+  slots: number,
+  figures?: Figures,
+): Forecast {
+  const durationMs = durationsOf(graph, figures)
+  const order = priorityOrder(graph, durationMs, slots)
+  const schedule = listSchedule(graph, order, durationMs, slots)
+  const steps = [...schedule].map(([step, span]) => ({ step, tier: graph.byName.get(step)!.tier, ...span }))
+  const tiers = [...new Set(graph.steps.map(({ tier }) => tier))].sort((one, other) => one - other)
+  return {
+    steps,
+    tiers: tiers.map((tier) => ({ tier, rtoMs: rtoMs[tier]!, readyMs: latest(steps, tier) })),
+    readyMs: latest(steps),
+  }
+}
+
+function latest(steps: readonly ForecastStep[], tier?: number): number {
+  return Math.max(
+    0,
+    ...steps.filter((step) => tier === undefined || step.tier === tier).map(({ readyMs }) => readyMs),
+  )
+}

@@ -1,0 +1,248 @@
+import { type Backoff, type Clock, type Random, retry, withTimeout } from '@holdfast/core'
+import { callSettled, type Outcome } from './call.ts'
+import { recoveryError } from './errors.ts'
+import type { ReportStep } from './report.ts'
+import type { StepSpec } from './settings.ts'
+import type { Tell } from './tell.ts'
+import type { Phase, StartedContext, StepContext } from './types.ts'
+
+/** What one step of one run works with. */
+export interface StepRun {
+  readonly spec: StepSpec
+  readonly context: Omit<StepContext, 'signal'>
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly random: Random
+  /** What the journal says about it, from before this process. */
+  readonly past: ReportStep
+  readonly tell: Tell
+  /** Told its value as soon as it is known. */
+  readonly hold: (value: unknown) => void
+  /** A start that was given up and succeeded after all. */
+  readonly late: (value: unknown) => void
+  /** Which of this step and all it stands on is not healthy now. */
+  readonly unhealthy: () => Promise<readonly string[]>
+}
+
+export type StepEnd = { readonly ready: true } | { readonly phase: Phase; readonly error: unknown }
+
+/**
+ * Brings one step back: state → verify → start → healthy → traffic. Never rejects.
+ *
+ * What `state` finds is neither verified nor started; traffic opens only when
+ * the step and all it stands on was healthy in the moment before.
+ */
+export async function bringBack(run: StepRun): Promise<StepEnd> {
+  const { spec, context, signal, clock, past, tell } = run
+  const { limits } = spec
+  const begunMs = clock.now()
+  let phase: Phase = 'state'
+  try {
+    const found = await attempted('state', () => ask(run))
+    const confirms = found !== undefined && past.state === 'ready'
+    if (!confirms) await tell.began()
+    const value = found === undefined ? await startAnew() : await takeFound(found)
+    const healthyMs = await becomeHealthy(value)
+    if (confirms) return { ready: true }
+    await tell.healthy(healthyMs)
+    const trafficMs = await openTraffic(value)
+    const whole = found === undefined && past.starts === 0
+    await tell.ready(clock.now() - begunMs, whole, trafficMs)
+    return { ready: true }
+  } catch (error) {
+    return { phase, error }
+  }
+
+  async function takeFound(value: unknown): Promise<unknown> {
+    if (context.mode === 'drill' && past.starts === 0) throw notIsolated(spec.name)
+    run.hold(value)
+    await tell.found()
+    return value
+  }
+
+  async function startAnew(): Promise<unknown> {
+    const { verify } = spec
+    if (verify) {
+      const verifyMs = await timed(() =>
+        attempted('verify', () => call(run, 'verify', limits.verifyTimeoutMs, verify)),
+      )
+      await tell.verified(verifyMs)
+    }
+    const begun = clock.now()
+    const value = await attempted('start', startOnce)
+    run.hold(value)
+    await tell.started(clock.now() - begun)
+    signal.throwIfAborted()
+    return value
+  }
+
+  async function startOnce(attempt: number): Promise<unknown> {
+    const there = attempt > 1 ? await ask(run) : undefined
+    if (there !== undefined) return there
+    await tell.starting(attempt)
+    const value = await call(run, 'start', limits.startTimeoutMs, spec.start)
+    if (value !== undefined) return value
+    throw new TypeError(`start of step '${spec.name}' must return a value, got undefined`)
+  }
+
+  async function becomeHealthy(value: unknown): Promise<number> {
+    phase = 'healthy'
+    const answer = async (noteError: (error: unknown) => void): Promise<readonly string[]> =>
+      (await isHealthy(run, value, noteError)) ? [] : [spec.name]
+    return timed(() => tell.phase('healthy', 1, () => untilHealthy(run, answer)))
+  }
+
+  /** Undefined where there is none to open. */
+  async function openTraffic(value: unknown): Promise<number | undefined> {
+    const { traffic } = spec
+    let told = false
+    const gate = (): Promise<void> =>
+      untilHealthy(run, async () => {
+        const unhealthy = await run.unhealthy()
+        if (unhealthy.length > 0 && !told) tell.reverted(unhealthy)
+        told ||= unhealthy.length > 0
+        return unhealthy
+      })
+    if (context.mode === 'drill' || !traffic) return void (await gate())
+    return timed(() =>
+      attempted('traffic', async () => {
+        await gate()
+        await call(run, 'traffic', limits.trafficTimeoutMs, (plain) => traffic({ ...plain, value }))
+      }),
+    )
+  }
+
+  async function attempted<T>(of: Phase, operation: (attempt: number) => Promise<T>): Promise<T> {
+    phase = of
+    return retry((attempt) => tell.phase(of, attempt, () => operation(attempt)), {
+      attempts: limits.attempts,
+      backoff: limits.backoff satisfies Backoff,
+      signal,
+      clock,
+      random: run.random,
+      onRetry: (failure) => tell.retry(of, failure),
+    })
+  }
+
+  async function timed(operation: () => Promise<unknown>): Promise<number> {
+    const begun = clock.now()
+    await operation()
+    return clock.now() - begun
+  }
+}
+
+/** Asks a step whether it has been started. */
+export function ask(run: StepRun): Promise<unknown> {
+  return call(run, 'state', run.spec.limits.stateTimeoutMs, run.spec.state)
+}
+
+/** Ends what a drill started. */
+export async function stopStep(run: StepRun, value: unknown): Promise<void> {
+  const { stop, limits } = run.spec
+  if (!stop) return
+  await run.tell.phase('stop', 1, () =>
+    call(run, 'stop', limits.stopTimeoutMs, (plain) => stop({ ...plain, value })),
+  )
+}
+
+/** One answer of `healthy`, within its time; a rejection counts as no. */
+export async function isHealthy(
+  { spec, context, signal, clock }: StepRun,
+  value: unknown,
+  noteError: (error: unknown) => void = () => undefined,
+): Promise<boolean> {
+  try {
+    return await withTimeout(
+      async (scope) =>
+        (await spec.healthy({ ...context, value, signal: scope } as StartedContext<unknown>)) === true,
+      {
+        timeoutMs: spec.limits.checkTimeoutMs,
+        onTimeout: () => timedOut(spec.name, 'healthy', spec.limits.checkTimeoutMs),
+        signal,
+        clock,
+      },
+    )
+  } catch (error) {
+    signal.throwIfAborted()
+    noteError(error)
+    return false
+  }
+}
+
+/** Asks again and again who is not healthy, until nobody is. */
+async function untilHealthy(
+  { spec, signal, clock }: StepRun,
+  unhealthy: (noteError: (error: unknown) => void) => Promise<readonly string[]>,
+): Promise<void> {
+  const { healthyTimeoutMs, pollMs } = spec.limits
+  const end = clock.now() + healthyTimeoutMs
+  let cause: unknown
+  for (;;) {
+    const names = await unhealthy((error) => {
+      cause = error
+    })
+    signal.throwIfAborted()
+    if (names.length === 0) return
+    const leftMs = end - clock.now()
+    if (leftMs <= 0) throw notHealthy(spec, names, cause)
+    await clock.sleep(Math.min(pollMs, leftMs), signal)
+    signal.throwIfAborted()
+  }
+}
+
+/** Calls one of a step's functions under its deadline. */
+function call<T>(
+  run: StepRun,
+  phase: Phase,
+  timeoutMs: number,
+  operation: (context: StepContext) => Promise<T>,
+): Promise<T> {
+  const { spec, context, signal, clock } = run
+  return callSettled((scope) => operation({ ...context, signal: scope }), {
+    timeoutMs,
+    graceMs: spec.limits.graceMs,
+    signal,
+    clock,
+    onTimeout: () => timedOut(spec.name, phase, timeoutMs),
+    onUnsettled: (reason, late) => {
+      if (phase === 'start') void late.then((outcome) => takeLate(run, outcome))
+      return unsettled(spec.name, phase, reason)
+    },
+  })
+}
+
+function takeLate(run: StepRun, outcome: Outcome<unknown>): void {
+  if ('value' in outcome) run.late(outcome.value)
+}
+
+function timedOut(step: string, phase: Phase, timeoutMs: number): Error {
+  return recoveryError(
+    'STEP_TIMED_OUT',
+    `Step '${step}' was not done with '${phase}' within ${timeoutMs} ms; raise its limit or look at what it waits for`,
+    { fields: { step, phase, timeoutMs } },
+  )
+}
+
+function unsettled(step: string, phase: Phase, cause: unknown): Error {
+  return recoveryError(
+    'STEP_UNSETTLED',
+    `'${phase}' of step '${step}' goes on although its signal was aborted: it is not called again. Let it heed the signal`,
+    { cause, fields: { step, phase } },
+  )
+}
+
+function notHealthy({ name, limits }: StepSpec, unhealthy: readonly string[], cause: unknown): Error {
+  return recoveryError(
+    'STEP_UNHEALTHY',
+    `Step '${name}' waited ${limits.healthyTimeoutMs} ms for ${unhealthy.join(', ')} to be healthy`,
+    { ...(cause === undefined ? {} : { cause }), fields: { step: name, unhealthy } },
+  )
+}
+
+function notIsolated(step: string): Error {
+  return recoveryError(
+    'DRILL_NOT_ISOLATED',
+    `Step '${step}' answered a drill that it has been started, but this drill did not: its state must look at the folder and the key`,
+    { fields: { step } },
+  )
+}
