@@ -90,7 +90,7 @@ test('problems: tier inversion, a critical path beyond the RTO, and too few slot
 
 test('up to six steps: the order is within 1.1 of the best of all orders, and nearly always it', () => {
   let sum = 0
-  const plans = process.env['HOLDFAST_DEEP'] ? 3_000 : 150
+  const plans = process.env['HOLDFAST_DEEP'] ? 3_000 : 60
   for (let seed = 1; seed <= plans; seed += 1) {
     const random = createSeededRandom(seed)
     const graph = randomGraph(random, 6, 1)

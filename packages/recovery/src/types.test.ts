@@ -79,6 +79,29 @@ test('a duplicate name, an unknown tier, and a step without a value are refused'
   plan.step('greedy', { ...plain, start: async ({ needs }) => needs.db })
 })
 
+test('what several steps have in common can be spread into them', () => {
+  const service = (name: string) => ({
+    state: async ({ key }: { key: string }) => (key === name ? `http://${name}` : undefined),
+    healthy: async ({ value }: { value: string }) => value.startsWith('http'),
+  })
+  const plan = planRecovery({ rtoMs })
+    .step('db', {
+      tier: 1,
+      needs: [],
+      expectMs: 1,
+      ...service('db'),
+      start: async ({ key }) => `http://${key}`,
+    })
+    .step('auth', {
+      ...service('auth'),
+      tier: 2,
+      needs: ['db'],
+      expectMs: 1,
+      start: async ({ needs }) => needs.db.concat('/auth'),
+    })
+  expect(plan.waves()).toEqual([['db'], ['auth']])
+})
+
 test('bad options are refused, and named', () => {
   expect(() => planRecovery({ rtoMs: { 1: 0 } })).toThrow('rtoMs of tier 1')
   expect(() => planRecovery({ rtoMs: { 1: Number.POSITIVE_INFINITY } })).toThrow('rtoMs of tier 1')

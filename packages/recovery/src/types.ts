@@ -73,7 +73,7 @@ export interface Step<Tier extends number, N extends string, T, Needs> extends S
    * the thing itself, not at a record of it: it alone knows what a process
    * that was killed had done. Where it rejects, nothing is started.
    */
-  readonly state: (context: StepContext<Needs>) => Promise<NoInfer<T> | undefined>
+  readonly state: (context: StepContext<Needs>) => Promise<T | undefined>
   /** Rejects where what it would be started from is not to be trusted: it is then not started. */
   readonly verify?: (context: StepContext<Needs>) => Promise<unknown>
   /**

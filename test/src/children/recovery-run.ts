@@ -2,17 +2,18 @@ import { join } from 'node:path'
 import { type JournalRecord, openJournal } from '@holdfast/recovery'
 import { recoverServices } from '../recovery/services.ts'
 
-// FOLDER RECORD before|after: recovers, and kills itself -9 before or after it has written that record.
-const [folder, record, when] = process.argv.slice(2) as [string, string, string]
+// FOLDER WHEN NTH: recovers, and kills itself -9 after it has written its NTH record, before that, or
+// before the NTH record of something it has done (`effect`).
+const [folder, when, nth] = process.argv.slice(2) as [string, string, string]
 const journal = await openJournal(join(folder, 'journal'))
-let written = 0
+let count = 0
 await recoverServices(folder, {
   read: () => journal.read(),
-  append: async (fact: JournalRecord) => {
-    written += 1
-    const dies = written === Number(record)
-    if (dies && when === 'before') process.kill(process.pid, 'SIGKILL')
-    await journal.append(fact)
+  append: async (record: JournalRecord) => {
+    if (when !== 'effect' || record.type === 'started' || record.type === 'ready') count += 1
+    const dies = count === Number(nth)
+    if (dies && when !== 'after') process.kill(process.pid, 'SIGKILL')
+    await journal.append(record)
     if (dies && when === 'after') process.kill(process.pid, 'SIGKILL')
   },
 })

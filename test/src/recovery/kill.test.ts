@@ -11,28 +11,34 @@ import { lines, recoverServices } from './services.ts'
 const child = join(root, 'test/dist/children/recovery-run.js')
 const names = ['critical-db', 'mail', 'web']
 /** `declared`, six for each step, `ended`. */
-const records = 2 + 6 * names.length
-const deaths = Array.from({ length: records }, (_, at) => at + 1)
+const records = upTo(2 + 6 * names.length)
+/** `started` and `ready` of each step: before each of them, what it tells has been done. */
+const effects = upTo(2 * names.length)
+const deep = process.env['HOLDFAST_DEEP']
 
-test.each(['before', 'after'])(
-  'killed -9 %s every record of its journal, it goes on and starts nothing twice',
-  async (when) => {
-    await inParallel(deaths, (record) =>
+test.each([
+  { when: 'after', deaths: records },
+  { when: 'effect', deaths: effects },
+  ...(deep ? [{ when: 'before', deaths: records }] : []),
+])(
+  'killed -9 at every record of its journal ($when), it goes on and starts nothing twice',
+  async ({ when, deaths }) => {
+    await inParallel(deaths, (nth) =>
       inFolder(async (folder) => {
-        expect(await recoverIn(folder, record, when)).toBe('SIGKILL')
-        await checkResumed(folder, `killed ${when} record ${record}`)
+        expect(await recoverIn(folder, when, nth)).toBe('SIGKILL')
+        await checkResumed(folder, `killed ${when} record ${nth}`)
       }),
     )
   },
   60_000,
 )
 
-test.skipIf(!process.env['HOLDFAST_DEEP'])('killed twice, at every pair of records', async () => {
-  const pairs = deaths.flatMap((first) => deaths.map((second) => [first, second] as const))
+test.skipIf(!deep)('killed twice, at every pair of records', async () => {
+  const pairs = records.flatMap((first) => records.map((second) => [first, second] as const))
   await inParallel(pairs, ([first, second]) =>
     inFolder(async (folder) => {
-      await recoverIn(folder, first, 'after')
-      await recoverIn(folder, second, 'before')
+      await recoverIn(folder, 'after', first)
+      await recoverIn(folder, 'before', second)
       await checkResumed(folder, `killed after record ${first}, then before ${second}`)
     }),
   )
@@ -41,7 +47,7 @@ test.skipIf(!process.env['HOLDFAST_DEEP'])('killed twice, at every pair of recor
 test('a process that lives keeps others out of its journal', () =>
   inFolder(async (folder) => {
     await using journal = await openJournal(join(folder, 'journal'))
-    expect(await recoverIn(folder, 1, 'never')).toBe(1)
+    expect(await recoverIn(folder, 'after', 1)).toBe(1)
     expect(await journal.read()).toEqual([])
     expect(lines(folder, 'started')).toEqual([])
   }))
@@ -62,8 +68,8 @@ async function checkResumed(folder: string, how: string): Promise<void> {
 }
 
 /** Its exit code, or the signal that ended it. */
-async function recoverIn(folder: string, record: number, when: string): Promise<unknown> {
-  const process_ = spawn(process.execPath, [child, folder, String(record), when], { stdio: 'ignore' })
+async function recoverIn(folder: string, when: string, nth: number): Promise<unknown> {
+  const process_ = spawn(process.execPath, [child, folder, when, String(nth)], { stdio: 'ignore' })
   const [code, signal] = await once(process_, 'exit')
   return code ?? signal
 }
@@ -83,4 +89,8 @@ async function inParallel<T>(items: readonly T[], use: (item: T) => Promise<void
     for (let item = left.shift(); item !== undefined; item = left.shift()) await use(item)
   }
   await Promise.all([work(), work(), work()])
+}
+
+function upTo(last: number): number[] {
+  return Array.from({ length: last }, (_, at) => at + 1)
 }
