@@ -17,6 +17,8 @@ const mayImport = {
   uplink: ['core'],
   health: ['core'],
   snapshot: ['core'],
+  oci: ['core', 'snapshot'],
+  s3: ['core', 'snapshot'],
   agent: ['core'],
   recovery: ['core'],
 }
@@ -65,13 +67,13 @@ function checkImport(file, name, target, folder) {
   }
   if (onlyIn[target] && onlyIn[target] !== file)
     problems.push(`${file}: '${target}' is for ${onlyIn[target]} alone`)
-  if (!isTest && /^@holdfast\/[a-z]+\/testing$/.test(target))
+  if (!isTest && /^@holdfast\/[a-z0-9]+\/testing$/.test(target))
     problems.push(`${file}: production code opens the testing door`)
   checkTarget(file, name, target)
 }
 
 function checkTarget(file, name, target) {
-  const other = /^@holdfast\/([a-z]+)/.exec(target)?.[1]
+  const other = /^@holdfast\/([a-z0-9]+)/.exec(target)?.[1]
   if (other && other !== name && !mayImport[name].includes(other))
     problems.push(`${file}: @holdfast/${name} may not import @holdfast/${other}`)
 }

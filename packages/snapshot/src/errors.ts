@@ -11,6 +11,7 @@ export type SnapshotErrorCode =
   | 'OBJECT_MISSING'
   | 'OBJECT_CORRUPT'
   | 'STORE_FAILED'
+  | 'STORE_DENIED'
   | 'STORE_UNSUPPORTED'
   | 'SOURCE_UNREADABLE'
   | 'SOURCE_UNSTABLE'
@@ -30,6 +31,7 @@ export const snapshotError: ErrorFactory<SnapshotErrorCode> = defineErrors({
   OBJECT_MISSING: 'permanent',
   OBJECT_CORRUPT: 'permanent',
   STORE_FAILED: 'retryable',
+  STORE_DENIED: 'permanent',
   STORE_UNSUPPORTED: 'permanent',
   SOURCE_UNREADABLE: 'permanent',
   SOURCE_UNSTABLE: 'retryable',

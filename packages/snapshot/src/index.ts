@@ -32,6 +32,5 @@ export type {
 export { type StreamOptions, stream } from './source/stream.ts'
 export { folderStore } from './store/folder-store.ts'
 export { memoryStore } from './store/memory-store.ts'
-export { type OciStoreOptions, ociStore } from './store/oci-store.ts'
 export type { BlobStore, ListedObject, ObjectStat, ReadOptions, WriteOptions } from './store/store.ts'
 export type { Problem, VerifyLevel, VerifyOptions, VerifyReport } from './verify/verify.ts'

@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { debianPackages } from '../support/debian.ts'
-import { freePorts } from '../support/ports.ts'
+import { freePorts, untilAnswered } from '../support/ports.ts'
 
 /** Debian's `docker-registry`, and `skopeo` with the libraries that it needs. */
 export const registryFolder: string | undefined = debianPackages('registry', [
@@ -34,10 +33,7 @@ export async function startRegistry(folder: string): Promise<Registry> {
   })
   const ended = once(child, 'exit')
   const url = `http://${host}`
-  for (let tries = 0; !(await answers(`${url}/v2/`)); tries += 1) {
-    if (tries > 200 || child.exitCode !== null) throw new Error('the registry does not start')
-    await pause(25)
-  }
+  await untilAnswered(`${url}/v2/`)
   return {
     host,
     url,
@@ -46,11 +42,4 @@ export async function startRegistry(folder: string): Promise<Registry> {
       await ended
     },
   }
-}
-
-async function answers(url: string): Promise<boolean> {
-  return fetch(url).then(
-    (answer) => answer.ok,
-    () => false,
-  )
 }

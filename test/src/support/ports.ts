@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 
 /** Loopback ports that are free now; another process may still take one before it is bound. */
 export async function freePorts(count: number): Promise<number[]> {
@@ -8,4 +9,17 @@ export async function freePorts(count: number): Promise<number[]> {
   const ports = servers.map((server) => (server.address() as AddressInfo).port)
   await Promise.all(servers.map((server) => once(server.close(), 'close')))
   return ports
+}
+
+/** Resolves when a server that was just started answers there with 2xx; rejects after 20 s. */
+export async function untilAnswered(url: string): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    const ok = await fetch(url).then(
+      (answer) => answer.ok,
+      () => false, // Nobody listens there yet.
+    )
+    if (ok) return
+    await pause(50)
+  }
+  throw new Error(`nobody answers at ${url}`)
 }

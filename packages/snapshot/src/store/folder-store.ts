@@ -24,12 +24,14 @@ export function folderStore(path: string): BlobStore {
   return {
     description,
     supports: { delete: true },
-    get: (key, options = {}) => guarded('read', key, () => read(fileOf(key), options)),
-    put: (key, parts, options = {}) => guarded('write', key, () => write(fileOf(key), parts, options)),
-    stat: (key) => guarded('look up', key, async () => objectStat(await ifThere(stat(fileOf(key))))),
+    get: (key, options = {}) => guarded('read', key, options, () => read(fileOf(key), options)),
+    put: (key, parts, options = {}) =>
+      guarded('write', key, options, () => write(fileOf(key), parts, options)),
+    stat: (key, options = {}) =>
+      guarded('look up', key, options, async () => objectStat(await ifThere(stat(fileOf(key))))),
     list,
-    delete: (key) => guarded('delete', key, () => remove(fileOf(key))),
-    now: () => guarded('tell the time', temporaryFolder, now),
+    delete: (key, options = {}) => guarded('delete', key, options, () => remove(fileOf(key))),
+    now: () => guarded('tell the time', temporaryFolder, {}, now),
   }
 
   function fileOf(key: string): string {
@@ -37,7 +39,6 @@ export function folderStore(path: string): BlobStore {
   }
 
   async function write(file: string, parts: readonly Uint8Array[], options: WriteOptions): Promise<boolean> {
-    options.signal?.throwIfAborted()
     const temporary = await writeTemporary(parts)
     try {
       const folder = dirname(file)
@@ -95,26 +96,33 @@ export function folderStore(path: string): BlobStore {
     const start = prefix.slice(0, prefix.lastIndexOf('/') + 1)
     const folders = [start]
     for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-      signal?.throwIfAborted()
-      for (const entry of await entriesOf(folder)) {
+      for (const entry of await entriesOf(folder, signal)) {
         const key = folder + entry.name
         if (entry.name.startsWith('.') || !(key.startsWith(prefix) || prefix.startsWith(`${key}/`))) continue
         if (entry.isDirectory()) folders.push(`${key}/`)
         else {
-          const found = objectStat(await guarded('list', key, () => ifThere(stat(join(root, key)))))
+          const found = objectStat(
+            await guarded('list', key, { signal }, () => ifThere(stat(join(root, key)))),
+          )
           if (found) yield { key, ...found }
         }
       }
     }
   }
 
-  async function entriesOf(folder: string): Promise<Dirent[]> {
-    return guarded('list', folder, async () => {
+  async function entriesOf(folder: string, signal: AbortSignal | undefined): Promise<Dirent[]> {
+    return guarded('list', folder, { signal }, async () => {
       return (await ifThere(readdir(join(root, folder), { withFileTypes: true }))) ?? []
     })
   }
 
-  async function guarded<T>(what: string, key: string, operation: () => Promise<T>): Promise<T> {
+  async function guarded<T>(
+    what: string,
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined },
+    operation: () => Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted()
     try {
       return await operation()
     } catch (cause) {
@@ -128,11 +136,7 @@ export function folderStore(path: string): BlobStore {
   }
 }
 
-async function read(
-  file: string,
-  { offset = 0, length, signal }: ReadOptions,
-): Promise<Uint8Array | undefined> {
-  signal?.throwIfAborted()
+async function read(file: string, { offset = 0, length }: ReadOptions): Promise<Uint8Array | undefined> {
   const handle = await ifThere(open(file, 'r'))
   if (!handle) return undefined
   try {

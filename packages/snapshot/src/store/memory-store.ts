@@ -18,17 +18,22 @@ export function memoryStore({ clock = systemClock }: { clock?: Clock } = {}): Bl
       objects.set(checkKey(key), { bytes: new Uint8Array(Buffer.concat(parts)), modifiedMs: clock.wall() })
       return true
     },
-    async stat(key) {
+    async stat(key, { signal } = {}) {
+      signal?.throwIfAborted()
       const found = objects.get(checkKey(key))
       return found && { size: found.bytes.length, modifiedMs: found.modifiedMs }
     },
     async *list(prefix, { signal } = {}) {
+      signal?.throwIfAborted()
       for (const [key, { bytes, modifiedMs }] of [...objects]) {
         signal?.throwIfAborted()
         if (key.startsWith(prefix)) yield { key, size: bytes.length, modifiedMs }
       }
     },
-    delete: async (key) => void objects.delete(checkKey(key)),
+    async delete(key, { signal } = {}) {
+      signal?.throwIfAborted()
+      objects.delete(checkKey(key))
+    },
     now: async () => clock.wall(),
   }
 }

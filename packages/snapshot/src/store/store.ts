@@ -29,7 +29,8 @@ export interface ListedObject extends ObjectStat {
  *
  * A key is of the characters `A-Z a-z 0-9 . _ - /`, with no empty segment and
  * none that begins with a dot. Methods may be called at the same time, from
- * several processes too. A failure rejects with STORE_FAILED and its cause.
+ * several processes too. A failure rejects with STORE_FAILED and its
+ * cause, or with STORE_DENIED where the store does not let us.
  * The repository hashes all that it reads, so a store need not.
  */
 export interface BlobStore {

@@ -1,0 +1,2 @@
+export { type OciStore, type OciStoreOptions, ociStore } from './oci-store.ts'
+export type { OciCredentials } from './registry-client.ts'

@@ -1,0 +1,342 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { systemClock } from '@holdfast/core'
+import { createFakeClock } from '@holdfast/core/testing'
+import { memoryStore, openRepository, stream } from '@holdfast/snapshot'
+import { sha256 } from '@holdfast/snapshot/store'
+import { blobStoreCompliance } from '@holdfast/snapshot/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type OciStore, type OciStoreOptions, ociStore } from './index.ts'
+import { type MemoryRegistry, type MemoryRegistryOptions, startMemoryRegistry } from './testing/index.ts'
+
+describe('a store in a registry', () => {
+  let registry: MemoryRegistry
+  beforeAll(async () => {
+    registry = await startMemoryRegistry({ authentication: 'bearer', pageSize: 10 })
+  })
+  afterAll(() => registry[Symbol.asyncDispose]())
+
+  let stores = 0
+  const urls = new WeakMap<object, string>()
+  const open = (url: string) => {
+    const store = ociStore(url, { credentials: registry.credentials })
+    urls.set(store, url)
+    return store
+  }
+  blobStoreCompliance({
+    test,
+    expect,
+    create: async () => open(`${registry.url}/test/store${stores++}`),
+    reopen: async (store) => open(urls.get(store)!),
+    supports: { atomicIfAbsent: false, listsBlobs: false },
+  })
+})
+
+const hello = Buffer.from('hello, world')
+const key = `blobs/sha256/${sha256(hello)}`
+
+/** A registry, a store in it, and every request that the registry has seen. */
+async function setUp(given: MemoryRegistryOptions = {}, options: OciStoreOptions = {}) {
+  const seen: string[] = []
+  const intercept = (request: IncomingMessage, response: ServerResponse): boolean => {
+    seen.push(`${request.method} ${request.url}`)
+    return given.intercept?.(request, response) ?? false
+  }
+  const registry = await startMemoryRegistry({ ...given, intercept })
+  const random = () => 0 // No pause between attempts.
+  const store = ociStore(`${registry.url}/edge/state`, {
+    random,
+    credentials: registry.credentials,
+    ...options,
+  })
+  return { registry, store, seen, [Symbol.asyncDispose]: () => registry[Symbol.asyncDispose]() }
+}
+
+/** A snapshot in memory, of a name. */
+async function snapshotOf(name: string) {
+  const repository = await openRepository(memoryStore())
+  const source = stream({ name: 'dump', open: () => Readable.from([Buffer.from(`the state of ${name}`)]) })
+  return { repository, snapshot: await repository.backup(source, { name }) }
+}
+
+describe.each(['none', 'basic', 'bearer'] as const)('where the registry asks for %s', (authentication) => {
+  test('a snapshot is pushed and pulled with its own digest', async () => {
+    await using registry = await setUp({ authentication })
+    const { repository, snapshot } = await snapshotOf('edge-7/state')
+    await repository.copyTo(registry.store, snapshot)
+    await using there = await openRepository(registry.store, { create: false })
+    expect(await there.list()).toMatchObject([{ digest: snapshot.digest, name: 'edge-7/state' }])
+    await there.verify(snapshot, { level: 'data' })
+  })
+})
+
+test('a token is got once for what it is good for, and again when it has expired', async () => {
+  await using at = await setUp({ authentication: 'bearer' })
+  const tokens = () => at.seen.filter((line) => line.startsWith('GET /token')).length
+  await at.store.put(key, [hello])
+  const once = tokens()
+  await at.store.put(key, [hello])
+  await at.store.get(key)
+  expect(tokens()).toBe(once)
+  at.registry.expireTokens()
+  expect(Buffer.from((await at.store.get(key))!).toString()).toBe('hello, world')
+  expect(tokens()).toBe(once + 1)
+})
+
+test('who is not let in is told by code, without a second try', async () => {
+  for (const authentication of ['basic', 'bearer'] as const) {
+    const credentials = { username: 'robot', password: 'wrong' }
+    await using at = await setUp({ authentication }, { credentials })
+    await expect(at.store.get(key)).rejects.toMatchObject({ code: 'STORE_DENIED', retryable: false })
+    const requests = at.seen.length
+    await expect(at.store.put(key, [hello])).rejects.toMatchObject({
+      code: 'STORE_DENIED',
+      fields: { status: 401 },
+    })
+    expect(at.seen.length - requests).toBeLessThanOrEqual(2)
+  }
+})
+
+test('credentials may come from a function, which is asked anew after a refusal', async () => {
+  let asked = 0
+  await using registry = await startMemoryRegistry({ authentication: 'basic' })
+  const credentials = async () => {
+    asked += 1
+    return registry.credentials
+  }
+  const store = ociStore(`${registry.url}/a/b`, { credentials })
+  await store.put(key, [hello])
+  await store.get(key)
+  expect(asked).toBe(1)
+})
+
+test('credentials never go to another host, nor a password from https to http', async () => {
+  const sent: { url: string; authorization: string | undefined }[] = []
+  const fetch = async (input: unknown, init: RequestInit = {}) => {
+    const url = String(input)
+    const { authorization } = init.headers as Record<string, string>
+    sent.push({ url, authorization })
+    if (url.startsWith('https://blobs.example')) return new Response(null, { status: 201 })
+    if (init.method === 'HEAD') return new Response(null, { status: 404 })
+    if (url.includes('/uploads/') && authorization)
+      return new Response(null, { status: 202, headers: { location: 'https://blobs.example/upload?id=1' } })
+    const challenge = url.includes('/tags/')
+      ? 'Bearer realm="http://tokens.example/",scope="x"'
+      : 'Basic realm="r"'
+    return new Response(null, { status: 401, headers: { 'www-authenticate': challenge } })
+  }
+  const credentials = { username: 'robot', password: 'secret' }
+  const store = ociStore('https://registry.example/a/b', {
+    credentials,
+    fetch: fetch as typeof globalThis.fetch,
+  })
+  await store.put(key, [hello])
+  expect(sent.at(-1)).toMatchObject({
+    url: expect.stringContaining('blobs.example'),
+    authorization: undefined,
+  })
+  expect(sent.at(-1)?.url).toContain('id=1&digest=sha256')
+  const listing = store.list('refs/')[Symbol.asyncIterator]().next()
+  await expect(listing).rejects.toMatchObject({ code: 'STORE_FAILED', retryable: false })
+  expect(sent.some(({ url }) => url.includes('tokens.example'))).toBe(false)
+})
+
+test('what is there already is not sent again', async () => {
+  await using at = await setUp()
+  const { repository, snapshot } = await snapshotOf('edge-7/state')
+  await repository.copyTo(at.store, snapshot)
+  at.seen.length = 0
+  await repository.copyTo(at.store, snapshot)
+  expect(at.seen.filter((line) => line.includes('/blobs/uploads/'))).toEqual([])
+})
+
+test('an upload that is cut is begun anew, and one whose answer is lost is not sent twice', async () => {
+  let uploads = 0
+  await using at = await setUp({
+    intercept: (request) => {
+      if (request.method !== 'PUT' || !request.url?.includes('/blobs/uploads/')) return false
+      uploads += 1
+      if (uploads !== 1) return false
+      request.once('data', () => request.socket.resetAndDestroy()) // In the middle of the bytes.
+      return true
+    },
+  })
+  const large = Buffer.alloc(3_000_000, 'holdfast')
+  expect(await at.store.put(`blobs/sha256/${sha256(large)}`, [large])).toBe(true)
+  expect(uploads).toBe(2)
+
+  let lost = 0
+  await using other = await setUp({
+    intercept: (request, response) => {
+      if (request.method === 'PUT' && lost++ === 0) response.end = () => response.destroy() as never
+      return false
+    },
+  })
+  expect(await other.store.put(key, [hello])).toBe(true)
+  expect(other.seen.filter((line) => line.startsWith('PUT')).length).toBe(1)
+})
+
+test('an answer that breaks off, 429 and 503 are tried again; the last failure has a code', async () => {
+  const failures = ['cut', 503, 429, 'never'] as const
+  let count = 0
+  let forever = false
+  await using at = await setUp({
+    intercept: (request, response) => {
+      if (request.method !== 'GET') return false
+      const failure = forever ? 'cut' : failures[count++]
+      if (failure === 'cut') {
+        response.writeHead(200, { 'content-length': 100 }).write('half', () => response.destroy())
+        return true
+      }
+      if (typeof failure === 'number') response.writeHead(failure).end('busy')
+      return typeof failure === 'number'
+    },
+  })
+  await at.store.put(key, [hello])
+  expect(Buffer.from((await at.store.get(key))!).toString()).toBe('hello, world')
+  expect(count).toBe(4)
+  forever = true
+  await expect(at.store.get(key)).rejects.toMatchObject({ code: 'STORE_FAILED', retryable: true })
+})
+
+test('a pause is as long as the registry asks for', async () => {
+  const pauses: number[] = []
+  const sleep = async (ms: number, signal?: AbortSignal) => {
+    if (ms < 60_000) pauses.push(ms)
+    else await systemClock.sleep(ms, signal) // Of the watch over silence.
+  }
+  const intercept = (_request: IncomingMessage, response: ServerResponse): boolean => {
+    if (pauses.length > 0) return false
+    response.writeHead(429, { 'retry-after': '7' }).end()
+    return true
+  }
+  const clock = { ...systemClock, now: () => 0, sleep }
+  await using at = await setUp({ intercept }, { clock })
+  expect(await at.store.get(key)).toBe(undefined)
+  expect(pauses).toEqual([7_000])
+})
+
+test('a connection that falls silent is given up', async () => {
+  const clock = createFakeClock()
+  const arrived = resolvers<undefined>()
+  const intercept = (): boolean => {
+    arrived.resolve(undefined)
+    return true // And no word more.
+  }
+  await using at = await setUp({ intercept }, { clock, attempts: 1, silenceMs: 1_000 })
+  const silent = at.store.get(key).catch((error: unknown) => error)
+  await arrived.promise
+  await clock.advance(1_000)
+  expect(await silent).toMatchObject({ code: 'STORE_FAILED', retryable: true })
+  expect(clock.sleepers).toBe(0)
+})
+
+test('a connection that is slow, but moves, is waited for', async () => {
+  const clock = createFakeClock()
+  const drops = async function* () {
+    for (const byte of hello) {
+      await clock.advance(999)
+      yield Uint8Array.of(byte)
+    }
+  }
+  const fetch = async () => new Response(ReadableStream.from(drops()) as never)
+  const store = ociStore('https://registry.example/a/b', { clock, fetch, attempts: 1, silenceMs: 1_000 })
+  expect(Buffer.from((await store.get(key))!).toString()).toBe('hello, world')
+  expect(clock.sleepers).toBe(0)
+})
+
+test('bytes that the registry has spoiled are never restored', async () => {
+  await using at = await setUp()
+  const { repository, snapshot } = await snapshotOf('edge-7/state')
+  await repository.copyTo(at.store, snapshot)
+  const pack = [...at.registry.blobs.values()].sort((a, b) => b.length - a.length)[0]!
+  for (const spoil of [() => (pack[60]! ^= 1), () => pack.fill(0)]) {
+    spoil()
+    await using there = await openRepository(at.store, { create: false })
+    const verified = there.verify(snapshot, { level: 'bytes' })
+    await expect(verified).rejects.toMatchObject({ code: 'SNAPSHOT_DAMAGED' })
+    const restored = there.restore(snapshot, join(tmpdir(), 'holdfast-never'))
+    await expect(restored).rejects.toMatchObject({ code: 'OBJECT_CORRUPT' })
+  }
+})
+
+test('a snapshot may have a name that is too long for a tag', async () => {
+  await using at = await setUp({ pageSize: 2 })
+  const names = [40, 43, 44, 60, 200].map((length) => `region/edge.${'7'.repeat(length - 12)}`)
+  const digests = new Map<string, string>()
+  for (const name of names) {
+    const { repository, snapshot } = await snapshotOf(name)
+    digests.set(name, snapshot.digest)
+    await repository.copyTo(at.store, snapshot)
+  }
+  await using there = await openRepository(at.store, { create: false })
+  for (const name of names)
+    expect((await there.list({ name })).map((found) => found.digest)).toEqual([digests.get(name)])
+  expect((await there.list()).length).toBe(names.length)
+})
+
+test('a snapshot is found by any tag, once, beside the artifacts of others', async () => {
+  await using at = await setUp()
+  const { repository, snapshot } = await snapshotOf('edge-7/state')
+  await repository.copyTo(at.store, snapshot)
+  expect(await at.store.resolve('before-upgrade')).toBe(undefined)
+  await at.store.tag(snapshot, 'before-upgrade')
+  expect(await at.store.resolve('before-upgrade')).toBe(snapshot.digest)
+  await using there = await openRepository(at.store, { create: false })
+  expect((await there.list()).length).toBe(1)
+
+  // Another client carries that tag alone to a repository which holds an image too.
+  const other = ociStore(`${at.registry.url}/usb/stick`)
+  await copyTag(at.store, other, snapshot.digest, 'v1')
+  const image = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    layers: [],
+  })
+  await fetch(`${at.registry.url}/v2/usb/stick/manifests/nginx`, { method: 'PUT', body: image })
+  const keys: string[] = []
+  for await (const { key: found } of other.list('refs/')) keys.push(found)
+  expect(keys.map((found) => found.slice(-64))).toEqual([snapshot.digest.slice(7)])
+  expect(await other.get(keys[0]!)).toEqual(await at.store.get(keys[0]!))
+})
+
+test('tags of users cannot be mistaken for ours', async () => {
+  await using at = await setUp()
+  const digest = `sha256:${sha256(hello)}`
+  for (const tag of [
+    '_format.json',
+    '.hidden',
+    'a b',
+    '',
+    'x'.repeat(129),
+    `n_20260101T000000000Z_${sha256(hello)}`,
+  ])
+    await expect(at.store.tag({ digest }, tag)).rejects.toThrow(RangeError)
+  await expect(at.store.tag({ digest }, 'none')).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+  await expect(at.store.put('keys/a..b', [hello])).rejects.toMatchObject({ code: 'STORE_UNSUPPORTED' })
+  for (const url of ['registry/name', 'ftp://registry/name', 'https://registry', ''])
+    expect(() => ociStore(url)).toThrow()
+})
+
+/** Carries one tag's manifest and all that it points to, as any OCI client does. */
+async function copyTag(from: OciStore, to: OciStore, digest: string, tag: string): Promise<void> {
+  const manifest = (await from.get(`blobs/sha256/${digest.slice(7)}`))!
+  const { config, layers } = JSON.parse(Buffer.from(manifest).toString())
+  for (const { digest: blob } of [config, ...layers]) {
+    const blobKey = `blobs/sha256/${blob.slice(7)}`
+    await to.put(blobKey, [(await from.get(blobKey))!])
+  }
+  const registry = /registry (\S+)/.exec(to.description)![1]!.replace('/', '/v2/')
+  const headers = { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }
+  await fetch(`http://${registry}/manifests/${tag}`, { method: 'PUT', headers, body: Buffer.from(manifest) })
+}
+
+function resolvers<T>() {
+  let resolve: (value: T) => void = () => {}
+  const promise = new Promise<T>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}

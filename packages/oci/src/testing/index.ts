@@ -1,0 +1,1 @@
+export { type MemoryRegistry, type MemoryRegistryOptions, startMemoryRegistry } from './memory-registry.ts'
