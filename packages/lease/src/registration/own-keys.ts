@@ -9,7 +9,7 @@ export interface OwnKeys {
   close(): Promise<void>
 }
 
-/** `isResync`: revisions of before may not compare with this one. */
+/** `isResync`: it was read anew, and revisions of before may not compare with this one. */
 export type Observe = (key: string, entry: Entry | undefined, revision: number, isResync: boolean) => void
 
 /** The keys under one prefix. */
@@ -42,7 +42,7 @@ export function createOwnKeys(parts: SessionParts, observe: Observe): OwnKeys {
     const place = 'key' in selection ? key : prefix
     const known = group.views.get(place)
     if (!known) group.views.set(place, follow(selection, group))
-    else if (known.view) look(known.view, [key])
+    else if (known.view) look(known.view, [key], false)
   }
 
   function unwatch(key: string): void {
@@ -68,10 +68,11 @@ export function createOwnKeys(parts: SessionParts, observe: Observe): OwnKeys {
       const signal = AbortSignal.any([stop.signal, parts.closing])
       const view = await open(selection, signal)
       if (!view) return
+      const watched = 'key' in selection ? [selection.key] : group.keys
       watching.view = view
-      view.on('changed', (change) => tell(change, group))
+      view.on('changed', (change) => tell(view, change, group, watched))
       view.on('disconnected', (error) => parts.fail(error, 'watch'))
-      look(view, 'key' in selection ? [selection.key] : [...group.keys])
+      look(view, watched, true)
       await parts.clock.sleep(Number.POSITIVE_INFINITY, signal)
       await view.close()
     }
@@ -93,14 +94,24 @@ export function createOwnKeys(parts: SessionParts, observe: Observe): OwnKeys {
     }
   }
 
-  function look(view: View, keys: readonly string[]): void {
-    for (const key of keys) observe(key, view.get(key), view.revision, false)
+  function look(view: View, keys: Iterable<string>, isResync: boolean): void {
+    for (const key of keys) observe(key, view.get(key), view.revision, isResync)
   }
 
-  function tell({ keys, revision, resync }: ViewChange, group: Group): void {
-    for (const change of keys)
+  /**
+   * After a gap each key is looked at, the unchanged ones too: what is missing now as it was before
+   * the gap may have been put by us in between, which is not known to the view.
+   */
+  function tell(
+    view: View,
+    { keys, revision, resync }: ViewChange,
+    group: Group,
+    watched: Iterable<string>,
+  ): void {
+    if (resync) look(view, watched, true)
+    for (const change of resync ? [] : keys)
       if (group.keys.has(change.key))
-        observe(change.key, 'after' in change ? change.after : undefined, revision, resync !== undefined)
+        observe(change.key, 'after' in change ? change.after : undefined, revision, false)
   }
 
   async function close(): Promise<void> {

@@ -32,6 +32,10 @@ async function stored(store: CoordinationStore, at = key): Promise<Entry | undef
   return (await store.range({ key: at })).entries[0]
 }
 
+async function remove(store: CoordinationStore): Promise<void> {
+  await store.transact({ then: [{ kind: 'delete', at: { key } }] })
+}
+
 async function metadataIn(store: CoordinationStore): Promise<unknown> {
   const entry = await stored(store)
   return entry && decodeRecord(entry.key, entry.value).metadata
@@ -308,6 +312,36 @@ test('a put that arrives after the withdrawal does not stay', async () => {
   expect([again.status, await metadataIn(memory)]).toEqual(['registered', 2])
   await mine.close()
   await memory.close()
+})
+
+test('a deletion in a gap is repaired, though to the watch of our own key nothing changed over the gap', async () => {
+  const { memory, session } = setUp()
+  const faulty = withFaults(memory.connect(), { clock })
+  let isCut = false
+  const store: CoordinationStore = {
+    ...faulty,
+    async watch(...args) {
+      if (isCut) throw coordinationError('STORE_UNAVAILABLE', 'no watch for now')
+      return await faulty.watch(...args)
+    },
+    async transact(...args) {
+      if (isCut) faulty.breakWatches()
+      return await faulty.transact(...args)
+    },
+  }
+  const mine = await session(store)
+  await register(mine, edge(), 0)
+  await clock.advance(100)
+  isCut = true // what the watch tells last is the deletion; of the repair it hears nothing
+  await remove(memory)
+  await clock.advance(1_000)
+  expect(await metadataIn(memory)).toBe(0)
+  await remove(memory)
+  memory.compact()
+  isCut = false
+  await clock.advance(5_000)
+  expect(await metadataIn(memory)).toBe(0)
+  await mine.close()
 })
 
 test('an old event of our own key repairs nothing', async () => {
