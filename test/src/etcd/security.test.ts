@@ -139,20 +139,23 @@ describeEtcd('certificates', () => {
       ['IP:127.0.0.1', 'served', 'STORE_DENIED'],
       ['DNS:localhost', 'STORE_DENIED', 'served'],
       ['IP:127.0.0.2,DNS:etcd.invalid', 'STORE_DENIED', 'STORE_DENIED'],
-    ])('for %s: an endpoint that is an address must be in it, and so must a name', async (hosts, byAddress, byName) => {
-      const certificate = authority.issue('only', hosts)
-      await using only = await startEtcd({ tls: certificate })
-      const outcome = (endpoint: string): Promise<string> =>
-        openEtcdStore({ endpoints: [endpoint], tls: { caFile: authority.ca } }).then(
-          (store) => store.close().then(() => 'served'),
-          (error: { code: string }) => error.code,
-        )
-      const { port } = new URL(only.endpoint)
-      expect([await outcome(only.endpoint), await outcome(`https://localhost:${port}`)]).toEqual([
-        byAddress,
-        byName,
-      ])
-    })
+    ])(
+      'for %s: an endpoint that is an address must be in it, and so must a name',
+      async (hosts, byAddress, byName) => {
+        const certificate = authority.issue('only', hosts)
+        await using only = await startEtcd({ tls: certificate })
+        const outcome = (endpoint: string): Promise<string> =>
+          openEtcdStore({ endpoints: [endpoint], tls: { caFile: authority.ca } }).then(
+            (store) => store.close().then(() => 'served'),
+            (error: { code: string }) => error.code,
+          )
+        const { port } = new URL(only.endpoint)
+        expect([await outcome(only.endpoint), await outcome(`https://localhost:${port}`)]).toEqual([
+          byAddress,
+          byName,
+        ])
+      },
+    )
 
     test('name the user where there is no password', async () => {
       const names = ['common-name', 'other-name']
