@@ -1,4 +1,4 @@
-import { lowerBound } from '../keys.ts'
+import { compareKeys, lowerBound } from '../keys.ts'
 import type { Entry, Header, RangeResult, WatchBatch } from '../store.ts'
 import { isSame, type KeyChange, keyChange, type ResyncReason, type ViewChange } from './change.ts'
 
@@ -20,9 +20,10 @@ export interface Replica extends Header {
 
 export function createReplica(): Replica {
   let entryOf = new Map<string, Entry>()
-  let sorted: Entry[] = []
-  /** Whether somebody may hold `sorted`: then it is copied before the next change. */
-  let shared = false
+  /** As of when it was last asked for; somebody may hold it, so it is replaced and never changed. */
+  let sorted: readonly Entry[] = []
+  /** What has changed since. */
+  const changed = new Map<string, Entry | undefined>()
   let clusterId = ''
   let revision = 0
   let generation = 0
@@ -38,11 +39,12 @@ export function createReplica(): Replica {
       return generation
     },
     get size() {
-      return sorted.length
+      return entryOf.size
     },
     get: (key) => entryOf.get(key),
     entries() {
-      shared = true
+      if (changed.size > 0) sorted = withChanges(sorted, changed)
+      changed.clear()
       return sorted
     },
     adopt,
@@ -60,7 +62,7 @@ export function createReplica(): Replica {
     entryOf = new Map()
     for (const entry of snapshot.entries) entryOf.set(entry.key, entry)
     sorted = [...snapshot.entries]
-    shared = false
+    changed.clear()
     clusterId = snapshot.clusterId
     revision = snapshot.revision
     generation += 1
@@ -84,15 +86,39 @@ export function createReplica(): Replica {
 
   function store(key: string, before: Entry | undefined, after: Entry | undefined): void {
     if (!before && !after) return
-    if (shared) sorted = [...sorted]
-    shared = false
-    sorted.splice(
-      lowerBound(sorted, key, (entry) => entry.key),
-      before ? 1 : 0,
-      ...(after ? [after] : []),
-    )
     if (after) entryOf.set(key, after)
     else entryOf.delete(key)
+    changed.set(key, after)
+  }
+}
+
+/** With more changes than this, one pass over all is cheaper than a place sought for each. */
+const mostSought = 8
+
+/** A new list in key order: `undefined` where a key is gone. */
+function withChanges(sorted: readonly Entry[], changed: ReadonlyMap<string, Entry | undefined>): Entry[] {
+  if (changed.size > mostSought) return merged(sorted, changed)
+  const list = [...sorted]
+  for (const [key, after] of changed) {
+    const place = lowerBound(list, key, (entry) => entry.key)
+    list.splice(place, list[place]?.key === key ? 1 : 0, ...(after ? [after] : []))
+  }
+  return list
+}
+
+function merged(sorted: readonly Entry[], changed: ReadonlyMap<string, Entry | undefined>): Entry[] {
+  const news = [...changed].sort(([left], [right]) => compareKeys(left, right))
+  const list: Entry[] = []
+  let next = 0
+  for (const entry of sorted) {
+    for (; next < news.length && compareKeys(news[next]![0], entry.key) < 0; next += 1) take(news[next]![1])
+    if (!changed.has(entry.key)) list.push(entry)
+  }
+  for (; next < news.length; next += 1) take(news[next]![1])
+  return list
+
+  function take(entry: Entry | undefined): void {
+    if (entry) list.push(entry)
   }
 }
 
