@@ -1,5 +1,6 @@
 import type { Entry } from '@holdfast/coordination'
 import { leaseError } from '../errors.ts'
+import { abortable, createDeferred, type Deferred } from '../session/deferred.ts'
 import type { Wish } from './plan.ts'
 
 /** One key's desired state and how far the store is known to have it. */
@@ -15,7 +16,8 @@ export interface Desired {
   /** Whether it ever was ours: then a stranger there has superseded us, else we never had it. */
   wasOurs: boolean
   owner: Owner
-  readonly waiting: Set<Waiter>
+  /** Shared by all who wait for the wish to stand; undefined while nobody does. */
+  waiting: Deferred | undefined
 }
 
 /** Who wanted it, to be told of its end. */
@@ -23,12 +25,6 @@ export interface Owner {
   /** It was ours, and a stranger has taken it for good. */
   onForeign(): void
   onClosed(): void
-}
-
-interface Waiter {
-  readonly wish: Wish
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
 }
 
 export function createDesired(wish: Wish, owner: Owner): Desired {
@@ -39,38 +35,31 @@ export function createDesired(wish: Wish, owner: Owner): Desired {
     isKnown: false,
     unansweredWith: undefined,
     wasOurs: false,
-    waiting: new Set(),
+    waiting: undefined,
   }
 }
 
 /** Resolves when the present wish, or a later one, stands in the store. Rejects when that never will be, and with the signal's reason. */
-export async function confirmed(desired: Desired, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted()
-  await new Promise<void>((resolve, reject) => {
-    const stop = (): void => finish(() => reject(signal?.reason))
-    const waiter: Waiter = {
-      wish: desired.wish,
-      resolve: () => finish(resolve),
-      reject: (error) => finish(() => reject(error)),
-    }
-    desired.waiting.add(waiter)
-    signal?.addEventListener('abort', stop, { once: true })
-    function finish(settle: () => void): void {
-      desired.waiting.delete(waiter)
-      signal?.removeEventListener('abort', stop)
-      settle()
-    }
-  })
+export function confirmed(desired: Desired, signal?: AbortSignal): Promise<void> {
+  desired.waiting ??= createDeferred()
+  const { promise } = desired.waiting
+  return signal ? abortable(promise, signal) : promise
 }
 
 /** The store has this wish, with this lease. */
 export function confirm(desired: Desired, wish: Wish): void {
   if (wish.value !== undefined) desired.wasOurs = true
-  if (desired.wish === wish) for (const waiter of [...desired.waiting]) waiter.resolve()
+  if (desired.wish === wish) takeWaiting(desired)?.resolve()
 }
 
 export function giveUp(desired: Desired, error: unknown): void {
-  for (const waiter of [...desired.waiting]) waiter.reject(error)
+  takeWaiting(desired)?.reject(error)
+}
+
+function takeWaiting(desired: Desired): Deferred | undefined {
+  const { waiting } = desired
+  desired.waiting = undefined
+  return waiting
 }
 
 export function conflict(wish: Wish, entry: Entry | undefined): Error {

@@ -4,7 +4,7 @@ import { leaseError } from '../errors.ts'
 import { createGate } from '../session/gate.ts'
 import type { SessionParts } from '../session/parts.ts'
 import type { Tenure } from '../session/tenure.ts'
-import { takeBatches } from './batch.ts'
+import { takeBatch } from './batch.ts'
 import { confirm, confirmed, conflict, createDesired, type Desired, giveUp, type Owner } from './desired.ts'
 import { createOwnKeys } from './own-keys.ts'
 import { entryAfter, entryRead, type PlannedStep, stepTowards, transactionOf, type Wish } from './plan.ts'
@@ -24,6 +24,9 @@ export interface Registrar {
   /** Ends its work. What stands in the store stays there. */
   close(): Promise<void>
 }
+
+/** While the store writes one, the next ones are prepared. */
+const mostTransactions = 4
 
 export function createRegistrar(parts: SessionParts): Registrar {
   const { clock, random, backoff, owner, closing } = parts
@@ -101,12 +104,39 @@ export function createRegistrar(parts: SessionParts): Registrar {
     // Whoever registers in the same turn goes along.
     await Promise.resolve()
     for (let failures = 0; dirty.size > 0; ) {
-      const tenure = await parts.nextHeld(closing).catch(unlessClosing)
-      if (!tenure) return
-      const all = await Promise.all(takeBatches(dirty, oneByOne).map((batch) => succeeds(tenure, batch)))
-      failures = all.every(Boolean) ? 0 : failures + 1
+      const isClean = await commitAll().catch(unlessClosing)
+      if (isClean === undefined) return
+      failures = isClean ? 0 : failures + 1
       if (failures > 0) await clock.sleep(backoffMs(backoff, failures, random), closing)
-      else oneByOne &&= dirty.size > 0
+      else oneByOne = false
+    }
+  }
+
+  /** Commits until nothing is left or something failed; resolves with whether nothing did. */
+  async function commitAll(): Promise<boolean> {
+    const items = new Set<Desired>()
+    const transactions = new Set<Promise<void>>()
+    let isClean = true
+    try {
+      do {
+        const tenure = await parts.nextHeld(closing)
+        while (isClean && transactions.size < mostTransactions) {
+          const batch = takeBatch(dirty, items, oneByOne ? 1 : undefined)
+          if (batch.length === 0) break
+          const transaction = send(tenure, batch).finally(() => transactions.delete(transaction))
+          transactions.add(transaction)
+        }
+        if (transactions.size > 0) await Promise.race(transactions)
+      } while (transactions.size > 0 || (isClean && dirty.size > 0))
+      return isClean
+    } finally {
+      await Promise.all(transactions)
+    }
+
+    async function send(tenure: Tenure, batch: readonly Desired[]): Promise<void> {
+      for (const item of batch) items.add(item)
+      isClean = (await succeeds(tenure, batch)) && isClean
+      for (const item of batch) items.delete(item)
     }
   }
 

@@ -4,14 +4,16 @@ import {
   checkNumber,
   checkString,
   createEvents,
+  type Events,
   type On,
   type Running,
   type WaitOptions,
 } from '@holdfast/core'
 import { leaseError } from '../errors.ts'
-import { createDeferred } from '../session/deferred.ts'
-import { sessionParts } from '../session/parts.ts'
+import { createDeferred, type Deferred } from '../session/deferred.ts'
+import { type SessionParts, sessionParts } from '../session/parts.ts'
 import type { Session } from '../session/session.ts'
+import type { Owner } from './desired.ts'
 import type { Wish } from './plan.ts'
 import { checkMetadata, encodeRecord, instanceKey } from './record.ts'
 
@@ -73,91 +75,74 @@ export async function register<Metadata>(
   metadata: Metadata,
   options: WaitOptions = {},
 ): Promise<Registration<Metadata>> {
-  const { registrar, owner, clock, closing, closeTimeoutMs } = session[sessionParts]
-  const { service, id, incarnation } = checkIdentity(identity)
-  const key = instanceKey(service, id)
-  const events = createEvents<RegistrationEvents>()
-  const ending = createDeferred()
-  let current = freeze(checkMetadata(metadata))
-  let status: Registration<Metadata>['status'] = 'registered'
-  let withdrawn: Promise<void> | undefined
+  const registration = new Registered(session[sessionParts], checkIdentity(identity), metadata)
+  await registration.stand(options.signal)
+  return registration
+}
 
-  await registrar.add(wish(), { onForeign: supersede, onClosed: finish }, options.signal)
-  return {
-    ...{ service, id, incarnation, key, on: events.on, exited: ending.promise },
-    get metadata() {
-      return current
-    },
-    get status() {
-      return status
-    },
-    update,
-    withdraw,
-    close,
-    [Symbol.asyncDispose]: close,
+/** A class, since a process may have tens of thousands: methods on a prototype cost each of them nothing. */
+class Registered<Metadata> implements Registration<Metadata>, Owner {
+  readonly service: string
+  readonly id: string
+  readonly incarnation: number
+  readonly key: string
+  readonly #parts: SessionParts
+  readonly #ending: Deferred = createDeferred()
+  #events: Events<RegistrationEvents> | undefined
+  #metadata: Metadata
+  #status: Registration<Metadata>['status'] = 'registered'
+  #withdrawn: Promise<void> | undefined
+
+  constructor(parts: SessionParts, { service, id, incarnation }: Identity, metadata: Metadata) {
+    this.service = service
+    this.id = id
+    this.incarnation = incarnation
+    this.key = instanceKey(service, id)
+    this.#parts = parts
+    this.#metadata = freeze(checkMetadata(metadata))
   }
 
-  function wish(): Wish {
-    const draining = status === 'draining'
-    const value =
-      status === 'withdrawn' ? undefined : encodeRecord({ owner, incarnation, draining, metadata: current })
-    return { key, incarnation, value }
+  get metadata(): Metadata {
+    return this.#metadata
   }
 
-  function supersede(): void {
-    if (status === 'withdrawn') return
-    status = 'superseded'
-    const error = ended()
-    events.emit('superseded', error)
-    ending.reject(error)
+  get status(): Registration<Metadata>['status'] {
+    return this.#status
   }
 
-  async function update(change: (metadata: Metadata) => Metadata, waiting: WaitOptions = {}): Promise<void> {
+  get exited(): Promise<void> {
+    return this.#ending.promise
+  }
+
+  get on(): On<RegistrationEvents> {
+    this.#events ??= createEvents<RegistrationEvents>()
+    return this.#events.on
+  }
+
+  stand(signal: AbortSignal | undefined): Promise<void> {
+    return this.#parts.registrar.add(this.#wish(), this, signal)
+  }
+
+  async update(change: (metadata: Metadata) => Metadata, waiting: WaitOptions = {}): Promise<void> {
     checkFunction('change', change)
-    if (status === 'superseded' || status === 'withdrawn') throw ended()
-    current = freeze(checkMetadata(change(current)))
-    await registrar.change(wish(), waiting.signal)
+    if (this.#status === 'superseded' || this.#status === 'withdrawn') throw this.#ended()
+    this.#metadata = freeze(checkMetadata(change(this.#metadata)))
+    await this.#parts.registrar.change(this.#wish(), waiting.signal)
   }
 
-  function withdraw({ graceMs = 0, signal }: WithdrawOptions = {}): Promise<void> {
+  withdraw({ graceMs = 0, signal }: WithdrawOptions = {}): Promise<void> {
     checkNumber('graceMs', graceMs, { min: 0 })
-    withdrawn ??= end(graceMs, signal)
-    return withdrawn
+    this.#withdrawn ??= this.#end(graceMs, signal)
+    return this.#withdrawn
   }
 
-  async function end(graceMs: number, signal: AbortSignal | undefined): Promise<void> {
-    if (graceMs > 0 && status === 'registered') await drain(graceMs, signal)
-    if (status === 'superseded' || closing.aborted) return
-    finish()
-    await registrar.change(wish(), signal)
-  }
-
-  /** The grace is counted from when the mark stands; a store that is away delays it by no more than as long again. */
-  async function drain(graceMs: number, signal: AbortSignal | undefined): Promise<void> {
-    status = 'draining'
-    const stop = signal ? AbortSignal.any([closing, signal]) : closing
-    const marked = registrar.change(wish()).then(
-      () => true,
-      // Superseded or closed meanwhile: `end` sees that itself.
-      () => false,
-    )
-    const isMarked = await Promise.race([marked, clock.sleep(graceMs, stop).then(() => false)])
-    if (isMarked) await clock.sleep(graceMs, stop)
-  }
-
-  /** For good, also when it was the session that was closed. */
-  function finish(): void {
-    if (status === 'superseded') return
-    status = 'withdrawn'
-    ending.resolve()
-  }
-
-  async function close(): Promise<void> {
+  async close(): Promise<void> {
+    const { clock, closing, closeTimeoutMs } = this.#parts
     const late = new AbortController()
     const done = new AbortController()
     void clock.sleep(closeTimeoutMs, done.signal).then(() => late.abort())
     try {
-      await withdraw({ signal: late.signal })
+      await this.withdraw({ signal: late.signal })
     } catch (error) {
       if (!late.signal.aborted && !closing.aborted) throw error
     } finally {
@@ -165,9 +150,57 @@ export async function register<Metadata>(
     }
   }
 
-  function ended(): Error {
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  onForeign(): void {
+    if (this.#status === 'withdrawn') return
+    this.#status = 'superseded'
+    const error = this.#ended()
+    this.#events?.emit('superseded', error)
+    this.#ending.reject(error)
+  }
+
+  /** For good, also when it was the session that was closed. */
+  onClosed(): void {
+    if (this.#status === 'superseded') return
+    this.#status = 'withdrawn'
+    this.#ending.resolve()
+  }
+
+  async #end(graceMs: number, signal: AbortSignal | undefined): Promise<void> {
+    if (graceMs > 0 && this.#status === 'registered') await this.#drain(graceMs, signal)
+    if (this.status === 'superseded' || this.#parts.closing.aborted) return
+    this.onClosed()
+    await this.#parts.registrar.change(this.#wish(), signal)
+  }
+
+  /** The grace is counted from when the mark stands; a store that is away delays it by no more than as long again. */
+  async #drain(graceMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { clock, closing, registrar } = this.#parts
+    this.#status = 'draining'
+    const stop = signal ? AbortSignal.any([closing, signal]) : closing
+    const marked = registrar.change(this.#wish()).then(
+      () => true,
+      // Superseded or closed meanwhile: `#end` sees that itself.
+      () => false,
+    )
+    const isMarked = await Promise.race([marked, clock.sleep(graceMs, stop).then(() => false)])
+    if (isMarked) await clock.sleep(graceMs, stop)
+  }
+
+  #wish(): Wish {
+    const { key, incarnation } = this
+    if (this.#status === 'withdrawn') return { key, incarnation, value: undefined }
+    const record = { owner: this.#parts.owner, incarnation, draining: this.#status === 'draining' }
+    return { key, incarnation, value: encodeRecord({ ...record, metadata: this.#metadata }) }
+  }
+
+  #ended(): Error {
+    const { key, incarnation } = this
     const fields = { key, incarnation }
-    return status === 'superseded'
+    return this.#status === 'superseded'
       ? leaseError('REGISTRATION_SUPERSEDED', `another process has taken ${key}: stop acting as it`, {
           fields,
         })

@@ -16,3 +16,18 @@ export function createDeferred(): Deferred {
   promise.catch((error: unknown) => void error)
   return { promise, resolve, reject }
 }
+
+/** As the promise settles, or at once with the signal's reason: an abort ends the waiting alone. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  let abort = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
