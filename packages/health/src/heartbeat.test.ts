@@ -47,20 +47,22 @@ test('down, down, up, down, hang: what is missed is told, counted anew after eac
   const stats = Object.fromEntries(
     Object.entries(heartbeat.stats()).map(([name, { value }]) => [name, value]),
   )
-  await heartbeat.close()
+  const closing = heartbeat.close()
+  await clock.advance(1)
+  await closing
   told.push('closed')
   await clock.advance(10_000)
   expect(told).toEqual(['missed 1 at 1', 'missed 2 at 1002', 'sent 3 at 2003', 'missed 1 at 3004', 'closed'])
   expect(stats).toEqual({ heartbeat_sent_total: 1, heartbeat_missed_total: 3 })
 })
 
-test('a send that never ends is missed after its time, and its signal aborts', async () => {
+test('a send whose time is up is aborted and missed; the next one follows', async () => {
   const clock = createFakeClock()
   const errors: unknown[] = []
   const signals: AbortSignal[] = []
   const send = (_: Beat, signal: AbortSignal): Promise<void> => {
     signals.push(signal)
-    return new Promise(() => {})
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
   }
   const heartbeat = startHeartbeat({ send, intervalMs: 1_000, timeoutMs: 400, clock })
   heartbeat.on('missed', (error) => errors.push(error))
@@ -70,6 +72,44 @@ test('a send that never ends is missed after its time, and its signal aborts', a
   await heartbeat.close()
   await heartbeat.close()
   expect(signals[1]?.aborted).toBe(true)
+})
+
+test('a send that is deaf to its signal holds up the next one, is told of at every interval, and close waits for it', async () => {
+  const clock = createFakeClock()
+  const sent: number[] = []
+  const told: string[] = []
+  let settle = (): void => {}
+  const heartbeat = startHeartbeat({
+    intervalMs: 1_000,
+    timeoutMs: 400,
+    clock,
+    send: ({ sequence }) => {
+      sent.push(sequence)
+      return new Promise((resolve) => {
+        settle = () => resolve(undefined)
+      })
+    },
+  })
+  heartbeat.on('missed', (_, inARow) => told.push(`missed ${inARow} at ${clock.now()}`))
+  heartbeat.on('sent', ({ sequence }) => told.push(`sent ${sequence} at ${clock.now()}`))
+  await clock.advance(2_500)
+  expect(sent).toEqual([1])
+  settle()
+  await clock.advance(1_000)
+  expect(sent).toEqual([1, 2])
+  settle()
+  await clock.advance(1_000)
+  expect(told).toEqual(['missed 1 at 400', 'missed 2 at 1400', 'missed 3 at 2400', 'sent 2 at 3500'])
+  await clock.advance(300)
+  let closed = false
+  const closing = heartbeat.close().then(() => {
+    closed = true
+  })
+  await clock.advance(5_000)
+  expect([closed, sent]).toEqual([false, [1, 2, 3]])
+  settle()
+  await closing
+  expect(told.length).toBe(4)
 })
 
 test('the incarnation is the wall clock at the start unless given, and a send that throws at once is only missed', async () => {

@@ -23,7 +23,7 @@ export interface Beat {
 }
 
 export interface HeartbeatOptions {
-  /** Delivers one beat. The signal aborts when the time is up or the heartbeat is closed. */
+  /** Delivers one beat. The signal aborts when the time is up or the heartbeat is closed; what then goes on holds up the next beat, and `close()`. */
   readonly send: (beat: Beat, signal: AbortSignal) => Promise<unknown>
   /** From the end of one beat to the start of the next, in milliseconds, ≥ 1. @default 5_000 */
   readonly intervalMs?: number
@@ -51,11 +51,11 @@ export interface Heartbeat extends Running {
  * Shows whoever receives it that this process lives: a beat at once, then one
  * `intervalMs` after the last has ended, until closed.
  *
- * At most one `send` is in flight; one that ignores its signal may linger on
- * beside its successors. A late sign of life is worth nothing, so a beat that
- * fails counts as `missed` and gives way to the next, with the next sequence.
- * `close()` aborts the current `send` and resolves after its end; listeners
- * hear nothing of it.
+ * No two are ever on their way together: while a `send` goes on beyond its
+ * timeout, deaf to its signal, nothing is sent, and `missed` is told at every
+ * interval. A late sign of life is worth nothing, so a beat that fails gives
+ * way to the next. `close()` aborts the current `send` and resolves once that
+ * has ended; listeners hear nothing of it.
  */
 export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const { intervalMs = 5_000, clock = systemClock } = options
@@ -66,13 +66,15 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   const events = createEvents<HeartbeatEvents>()
   const totals = { sent: 0, missed: 0 }
   const stop = new AbortController()
+  let sending: Promise<unknown> | undefined
   const stopped = run(stop.signal)
   return { on: events.on, stats, close, [Symbol.asyncDispose]: close }
 
   async function run(signal: AbortSignal): Promise<void> {
-    for (let sequence = 1, missed = 0; !signal.aborted; sequence += 1) {
+    for (let sequence = 0, missed = 0; !signal.aborted; ) {
+      if (!sending) sequence += 1
       const beat = { incarnation, sequence, intervalMs }
-      const miss = await attempt(beat, signal)
+      const miss = sending ? { error: late(beat) } : await attempt(beat, signal)
       if (signal.aborted) return
       missed = miss ? missed + 1 : 0
       totals[miss ? 'missed' : 'sent'] += 1
@@ -83,14 +85,28 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
   }
 
   async function attempt(beat: Beat, signal: AbortSignal): Promise<{ error: unknown } | undefined> {
-    const onTimeout = (): Error =>
-      healthError(
-        'BEAT_TIMEOUT',
-        `Beat ${beat.sequence} was not taken within ${timeoutMs} ms; the next follows in ${intervalMs} ms`,
-      )
-    return withTimeout(async (scope) => send(beat, scope), { timeoutMs, onTimeout, signal, clock }).then(
+    const limits = { timeoutMs, onTimeout: () => late(beat), signal, clock }
+    return withTimeout((scope) => track(async () => send(beat, scope)), limits).then(
       () => undefined,
       (error: unknown) => ({ error }),
+    )
+  }
+
+  /** Knows of a `send` until it has ended, whether or not somebody still waits for it. */
+  async function track(operation: () => Promise<unknown>): Promise<void> {
+    const mine = operation()
+    sending = mine
+    try {
+      await mine
+    } finally {
+      sending = undefined
+    }
+  }
+
+  function late({ sequence }: Beat): Error {
+    return healthError(
+      'BEAT_TIMEOUT',
+      `Beat ${sequence} was not taken within ${timeoutMs} ms; the next follows once it has ended`,
     )
   }
 
@@ -103,6 +119,6 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
 
   async function close(): Promise<void> {
     stop.abort()
-    await stopped
+    await Promise.allSettled([stopped, sending])
   }
 }
