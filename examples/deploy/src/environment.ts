@@ -20,6 +20,19 @@ const schema = z.object({
 
 export type Environment = z.infer<typeof schema>
 
+/** sysexits' EX_CONFIG: starting it again changes nothing, and the unit file says so. */
+const misconfigured = 78
+
+/** This process's environment. Ends the process, saying why, where that is not complete. */
+export function ownEnvironment(): Environment {
+  try {
+    return readEnvironment(process.env)
+  } catch (error) {
+    console.error(`The environment is not complete:\n${(error as Error).message}`)
+    process.exit(misconfigured)
+  }
+}
+
 /** Reads the environment, or throws one error that names everything that is wrong with it. */
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Environment {
   const { data, error } = schema.safeParse(variables)

@@ -3,9 +3,9 @@
 import { join } from 'node:path'
 import { isHoldfastError } from '@holdfast/core'
 import { folderStore, openRepository } from '@holdfast/snapshot'
-import { readEnvironment } from './environment.ts'
+import { ownEnvironment } from './environment.ts'
 
-const { AGENT_NAME, STATE_DIR, BACKUP_DIR } = readEnvironment(process.env)
+const { AGENT_NAME, STATE_DIR, BACKUP_DIR } = ownEnvironment()
 await using repository = await openRepository(folderStore(BACKUP_DIR))
 const newest = (await repository.list({ name: `${AGENT_NAME}/queue` })).at(-1)
 if (newest) await restore(newest)

@@ -44,15 +44,18 @@ test('its paths fit one another: state and backups lie in folders that systemd m
   expect(dirname(environment['SETTINGS_FILE'] ?? '')).toBe(dirname(only(unit, 'Service.EnvironmentFile')))
 })
 
-test('an incomplete environment ends with the code after which the unit does not start it again', async () => {
-  await using site = await install()
-  const { COLLECTOR_URL: _, ...rest } = environment
-  const { code, log } = await site.ended(site.start(commandOf('ExecStart'), rest))
-  expect([String(code), log]).toEqual([
-    only(unit, 'Service.RestartPreventExitStatus'),
-    expect.stringContaining('COLLECTOR_URL'),
-  ])
-})
+test.each(['ExecStartPre', 'ExecStart'] as const)(
+  'in an incomplete environment %s ends with the code after which the unit does not start it again',
+  async (key) => {
+    await using site = await install()
+    const { COLLECTOR_URL: _, ...rest } = environment
+    const { code, log } = await site.ended(site.start(commandOf(key), rest))
+    expect([String(code), log]).toEqual([
+      only(unit, 'Service.RestartPreventExitStatus'),
+      expect.stringContaining('COLLECTOR_URL'),
+    ])
+  },
+)
 
 test.skipIf(!canReceiveNotifications())(
   'its commands start an agent that notifies, is alive for the watchdog, and stops on SIGTERM',

@@ -57,6 +57,28 @@ test('a steady peer is alive; after its crash it is suspect and then dead, withi
   expect(detector.verdicts()).toEqual([])
 })
 
+test('a peer that is expected and never beats is missed; its first beat, of any incarnation, makes it like any other', async () => {
+  detector.expect('a')
+  expect(verdict()).toEqual({
+    id: 'a',
+    state: 'alive',
+    phi: expect.any(Number),
+    silentMs: 0,
+    incarnation: undefined,
+  })
+  await live(2_000)
+  detector.expect('a')
+  expect(verdict().silentMs).toBe(2_000)
+  await live(4_000)
+  expect(verdict().state).toBe('dead')
+  expect(detector.heard('a', beat(1, { incarnation: 0 }))).toBe(true)
+  expect(verdict()).toMatchObject({ state: 'alive', silentMs: 0, incarnation: 0 })
+  detector.expect('a')
+  expect(verdict().incarnation).toBe(0)
+  detector.forget('a')
+  expect(detector.verdicts()).toEqual([])
+})
+
 test('old and duplicate sequences tell nothing, and do not prolong a life', async () => {
   expect(detector.heard('a', beat(5))).toBe(true)
   await live(900)

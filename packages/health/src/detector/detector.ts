@@ -1,6 +1,6 @@
 import { type Clock, checkInteger, checkNumber, systemClock } from '@holdfast/core'
 import type { Beat } from '../heartbeat.ts'
-import { hear, type Peer, type PeerRules, suspicion } from './peer.ts'
+import { expected, hear, type Peer, type PeerRules, suspicion } from './peer.ts'
 import { maxPhi } from './phi.ts'
 import { createWatch } from './watch.ts'
 
@@ -31,13 +31,16 @@ export interface Verdict {
   readonly phi: number
   /** Since the last beat, as far as the observer lived through it, in milliseconds. */
   readonly silentMs: number
-  readonly incarnation: number
+  /** Of its latest beat; `undefined` for a peer that was expected and has sent none. */
+  readonly incarnation: number | undefined
 }
 
 export interface Detector {
   /** Takes a beat in, at the moment of its receipt. False for one that tells nothing: old, a duplicate, of an earlier life. */
   heard(id: string, beat: Beat): boolean
-  /** One verdict for each peer ever heard and not forgotten. */
+  /** Counts the silence of a peer from now on though it has sent nothing yet: it is registered, say. No effect on one that is known. */
+  expect(id: string): void
+  /** One verdict for each peer ever heard or expected, and not forgotten. */
   verdicts(): readonly Verdict[]
   /** Forgets a peer: it left, or its lease has expired. */
   forget(id: string): void
@@ -48,8 +51,8 @@ export interface Detector {
  *
  * Inert: it holds no timer; call `verdicts` at least every `roundMs`. Measures
  * by the monotonic time of receipt, so no clock of a sender, and no step of
- * the wall clock, matters. A peer that has sent nothing yet is not known.
- * Keeps about a kilobyte a peer.
+ * the wall clock, matters. A peer that has sent nothing yet is known only once
+ * it is expected. Keeps about a kilobyte a peer.
  *
  * Each sender gets the timeout that its own rhythm deserves, with nothing to
  * tune. Where one fixed timeout fits all senders it detects as fast, as the
@@ -64,7 +67,7 @@ export function createDetector(options: DetectorOptions = {}): Detector {
   const rules = checkRules(options)
   const watch = createWatch(checkNumber('roundMs', options.roundMs ?? intervalMs, { min: 1 }), clock.now())
   const peers = new Map<string, Peer>()
-  return { heard, verdicts, forget: (id) => void peers.delete(id) }
+  return { heard, expect, verdicts, forget: (id) => void peers.delete(id) }
 
   function heard(id: string, beat: Beat): boolean {
     const now = watch.at(clock.now())
@@ -77,6 +80,11 @@ export function createDetector(options: DetectorOptions = {}): Detector {
     })
     if (next) peers.set(id, next)
     return next !== undefined
+  }
+
+  function expect(id: string): void {
+    const now = watch.at(clock.now())
+    if (!peers.has(id)) peers.set(id, expected(intervalMs, now, rules))
   }
 
   function verdicts(): readonly Verdict[] {

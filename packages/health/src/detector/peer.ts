@@ -4,7 +4,8 @@ import { createWindow, type Window } from './window.ts'
 
 /** What is known of one sender. Times are of the observer's own watching, in milliseconds. */
 export interface Peer {
-  readonly incarnation: number
+  /** `undefined` until its first beat. */
+  readonly incarnation: number | undefined
   readonly intervalMs: number
   readonly sequence: number
   readonly heardAt: number
@@ -32,7 +33,8 @@ export function hear(
   beat: Beat,
   { now, gone, rules }: { now: number; gone: boolean; rules: PeerRules },
 ): Peer | undefined {
-  if (!peer || beat.incarnation > peer.incarnation) return firstHeard(beat, now, rules)
+  if (peer?.incarnation === undefined || beat.incarnation > peer.incarnation)
+    return firstHeard(beat, now, rules)
   if (beat.incarnation < peer.incarnation) return gone ? firstHeard(beat, now, rules) : undefined
   if (beat.sequence <= peer.sequence) return undefined
   if (beat.intervalMs !== peer.intervalMs) return firstHeard(beat, now, rules)
@@ -43,12 +45,14 @@ export function hear(
   return { ...peer, sequence: beat.sequence, heardAt: now }
 }
 
-function firstHeard(
-  { incarnation, sequence, intervalMs }: Beat,
-  now: number,
-  { windowSize }: PeerRules,
-): Peer {
-  return { incarnation, sequence, intervalMs, heardAt: now, window: createWindow(windowSize, intervalMs) }
+function firstHeard({ incarnation, sequence, intervalMs }: Beat, now: number, rules: PeerRules): Peer {
+  return { ...expected(intervalMs, now, rules), incarnation, sequence }
+}
+
+/** A peer that has sent nothing, as if it had sent its beat 0 now. */
+export function expected(intervalMs: number, now: number, { windowSize }: PeerRules): Peer {
+  const window = createWindow(windowSize, intervalMs)
+  return { incarnation: undefined, sequence: 0, intervalMs, heardAt: now, window }
 }
 
 /** How suspicious this peer's silence is. */
