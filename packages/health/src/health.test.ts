@@ -458,6 +458,7 @@ test('many checks added together do not run in step', async () => {
   const perTenth = [...began].filter(([tenth]) => tenth >= 10 && tenth < 20).map(([, runs]) => runs)
   expect(perTenth.length).toBe(10)
   expect(Math.max(...perTenth)).toBeLessThan(40)
+  expect([...began.values()].reduce((sum, runs) => sum + runs, 0)).toBe(3 * 200) // at once, within an interval, an interval later
 })
 
 test('bad options are refused at once, and leave no timer', () => {

@@ -17,6 +17,7 @@ import { planCheck } from './check-plan.ts'
 import { healthError } from './errors.ts'
 import { type EventLoopOptions, eventLoopCheck, eventLoopDelay } from './event-loop.ts'
 import { judgeGate } from './gate.ts'
+import { healthStats } from './health-stats.ts'
 import { createHolds } from './holds.ts'
 import { oneLine } from './safe-text.ts'
 import { createStandings } from './standing.ts'
@@ -126,7 +127,7 @@ export function startHealth(options: HealthOptions = {}): Health {
     fail,
     admit,
     drain,
-    stats,
+    stats: () => healthStats(board),
     close,
     [Symbol.asyncDispose]: close,
   }
@@ -225,33 +226,6 @@ export function startHealth(options: HealthOptions = {}): Health {
       events.emit('draining')
     }
     await waitFor(drained, signal)
-  }
-
-  function stats(): Stats {
-    const { runs, failures, timeouts } = board.totals
-    const reports = board.reports()
-    const count = (status: Status): number => reports.filter((report) => report.status === status).length
-    return {
-      health_checks: { kind: 'gauge', help: 'Checks there are', value: reports.length },
-      health_checks_failing: { kind: 'gauge', help: 'Checks that fail', value: count('fail') },
-      health_checks_warning: { kind: 'gauge', help: 'Checks that warn', value: count('warn') },
-      health_checks_unknown: {
-        kind: 'gauge',
-        help: 'Checks that are unknown: new, stale or blocked',
-        value: count('unknown'),
-      },
-      health_runs_total: { kind: 'counter', help: 'Runs of checks that ended', value: runs },
-      health_run_failures_total: {
-        kind: 'counter',
-        help: 'Runs that failed, timeouts included',
-        value: failures,
-      },
-      health_run_timeouts_total: {
-        kind: 'counter',
-        help: 'Runs that gave no answer in time',
-        value: timeouts,
-      },
-    }
   }
 
   function close(): Promise<void> {
