@@ -5,4 +5,6 @@ import { ownEnvironment } from './environment.ts'
 
 const agent = createEdgeAgent({ environment: ownEnvironment(), systemd: process.env })
 logEvents(agent, console, agentLogLevels)
-await agent.run({ process })
+await agent
+  .run({ process })
+  .catch(() => console.error('It did not end well: the lines above tell why, the exit code of what kind.'))

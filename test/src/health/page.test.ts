@@ -134,6 +134,20 @@ describe.skipIf(!program)('the status page in Chromium', () => {
     await page.close()
   })
 
+  test('a process that starts, and one that stops, say so', async () => {
+    await using starting = startHealth({ traffic: 'held', drainDelayMs: 0 })
+    await using probes = await startHealthServer({ health: starting, port: 0, clock: hurried })
+    const page = await browser.newPage(screens.phone)
+    page.setDefaultTimeout(10_000)
+    await page.goto(probes.url)
+    await heading(page, 'Starting')
+    starting.admit()
+    await heading(page, 'Ready')
+    await starting.drain()
+    await heading(page, 'Stopping')
+    await page.close()
+  })
+
   test('a process that is gone is told of, and seen again when it is back', async () => {
     const { page } = await open('phone')
     const { port } = server

@@ -31,7 +31,15 @@ export function createLiveFeed({ health, title, figures, clock }: LiveFeedOption
   const stop = new AbortController()
   let nap = new AbortController()
   let pushing: Promise<void> | undefined
-  const unsubscribe = [health.on('changed', changed), health.on('gateChanged', changed)]
+  let draining = false
+  const unsubscribe = [
+    health.on('changed', changed),
+    health.on('gateChanged', changed),
+    health.on('draining', () => {
+      draining = true
+      changed()
+    }),
+  ]
   return { open, close }
 
   function open(response: ServerResponse): boolean {
@@ -82,6 +90,7 @@ export function createLiveFeed({ health, title, figures, clock }: LiveFeedOption
   function snapshot(): string {
     const state = {
       title,
+      draining,
       gates: gates.map((gate) => {
         const { ok, status, sinceMs, why } = health.probe(gate)
         return { gate, ok, status, sinceMs, why }

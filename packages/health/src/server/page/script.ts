@@ -117,16 +117,17 @@ function sparkline() {
   return svg
 }
 
-function verdict({ startup, ready, live }) {
+function verdict({ startup, ready, live }, draining) {
   if (!live.ok) return { title: 'Not live', status: 'fail', gate: live }
+  if (draining) return { title: 'Stopping', status: 'warn', gate: ready }
   if (!startup.ok) return { title: 'Starting', status: 'unknown', gate: startup }
   if (!ready.ok) return { title: 'Not ready', status: ready.status, gate: ready }
   return { title: ready.status === 'warn' ? 'Ready, with warnings' : 'Ready', status: ready.status, gate: ready }
 }
 function draw() {
   const passed = Date.now() - seenAt
-  const { title, gates, checks, figures } = state
-  const { title: word, status, gate } = verdict(Object.fromEntries(gates.map((each) => [each.gate, each])))
+  const { title, draining, gates, checks, figures } = state
+  const { title: word, status, gate } = verdict(Object.fromEntries(gates.map((each) => [each.gate, each])), draining)
   const well = checks.filter((check) => check.status === 'pass').length
   put($('title'), word)
   put($('sign'), signs[status], status)
