@@ -29,13 +29,12 @@ export const benchmark: Benchmark = {
       unit: 'intervals',
       target: { of: 'ours', is: '<=', value: 3.6 },
       quick: false,
-      rounds: 3,
-      ours: async ({ round }) => {
-        const { ours, fixed } = detections(round)
-        print(ours, fixed)
+      rounds: 1,
+      ours: async () => {
+        const { ours } = simulated()
         return ours.falsePerMillion <= 10 ? ours.p99 : Number.POSITIVE_INFINITY
       },
-      peer: { name: 'fixed timeout, same mean', measure: async ({ round }) => detections(round).fixed.p99 },
+      peer: { name: 'fixed timeout, same mean', measure: async () => simulated().fixed.p99 },
     },
     {
       id: 'detection-recorded',
@@ -45,10 +44,7 @@ export const benchmark: Benchmark = {
       target: { of: 'ours', is: '<=', value: 5 },
       quick: true,
       rounds: 1,
-      ours: async () => {
-        const { ours, fixed } = compare('recorded', recordedLives)
-        return print(ours, fixed).p99
-      },
+      ours: async () => compare('recorded', recordedLives).ours.p99,
       peer: {
         name: 'fixed timeout, same mean',
         measure: async () => compare('recorded', recordedLives).fixed.p99,
@@ -91,18 +87,16 @@ function compare(name: string, observe: () => Observation): Detections {
   if (found) return found
   const observation = observe()
   const ours = detectByPhi(observation)
-  const both = { ours, fixed: detectByFixedTimeout(observation, ours.mean) }
-  known.set(name, both)
-  return both
+  const fixed = detectByFixedTimeout(observation, ours.mean)
+  console.log(`  ${name}, φ: ${describe(ours)}`)
+  console.log(`  ${name}, a fixed timeout of ${fixed.timeout.toFixed(2)}: ${describe(fixed)}`)
+  known.set(name, { ours, fixed })
+  return { ours, fixed }
 }
 
-function detections(round: number): Detections {
-  return compare(`simulated ${round}`, () => simulatedLives({ seed: round + 1, peers: 2_000, beats: 500 }))
-}
-
-function print(ours: Detection, fixed: Detections['fixed']): Detection {
-  console.log(`  φ: ${describe(ours)}\n  a fixed timeout of ${fixed.timeout.toFixed(2)}: ${describe(fixed)}`)
-  return ours
+/** Five million beats: three lost in a row, which is what a false suspicion takes, come about forty times. */
+function simulated(): Detections {
+  return compare('simulated', () => simulatedLives({ seed: 1, peers: 10_000, beats: 500 }))
 }
 
 function describe({ mean, p99, falsePerMillion }: Detection): string {

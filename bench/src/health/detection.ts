@@ -46,7 +46,7 @@ function observe(observer: Observer, { lives, until }: Observation): Detection {
       suspected[peer] = 1
     }
   }
-  const beats = lives.reduce((sum, { arrivals }) => sum + arrivals.length, 0)
+  const beats = lives.reduce((sum, { arrivals }) => sum + (arrivals.at(-1)?.sequence ?? 0), 0)
   const times = lives
     .map(({ crashedAt }, peer) => detectedAt[peer]! - crashedAt)
     .filter((_, peer) => lives[peer]!.crashedAt < until)

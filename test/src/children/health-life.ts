@@ -1,7 +1,7 @@
 import { httpCheck, startHealth, startHealthServer } from '@holdfast/health'
 
 // A whole life: it answers before its config is there, checks the service it is told of, drains on SIGTERM and ends by itself.
-const health = startHealth({ drainDelayMs: 400 })
+const health = startHealth({ drainDelayMs: 1_000 })
 const server = await startHealthServer({ health, port: 0, stats: { life: figures } })
 const started = health.fail('startup', 'the config is not here yet')
 process.once('SIGTERM', () => void end())

@@ -83,7 +83,7 @@ test('the pod’s commands start an agent that passes the very probes, follows t
     if (name !== 'settings') mkdirSync(site.place(mountPath), { recursive: true })
   mount(site, 1, configMap.data!)
   const { command, workingFolder } = imageOf(example)
-  const asRun = { ...environment, DRAIN_DELAY_MS: '500' }
+  const asRun = { ...environment, DRAIN_DELAY_MS: '1500' }
   const restored = await site.ended(site.start(restore!.command!, asRun, workingFolder))
   expect(restored).toMatchObject({ code: 0 })
 
