@@ -52,16 +52,11 @@ export function createLiveFeed({ health, title, figures, clock }: LiveFeedOption
       'x-accel-buffering',
       'no',
     ])
-    response.on('close', () => left(response))
+    response.on('close', () => readers.delete(response))
     readers.add(response)
     response.write(`retry: 1000\n${snapshot()}`)
     pushing ??= pushOn()
     return true
-  }
-
-  function left(reader: ServerResponse): void {
-    readers.delete(reader)
-    if (readers.size === 0) nap.abort()
   }
 
   function changed(): void {
