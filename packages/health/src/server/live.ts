@@ -85,6 +85,7 @@ export function createLiveFeed({ health, title, figures, clock }: LiveFeedOption
   function snapshot(): string {
     const state = {
       title,
+      at: clock.wall(),
       draining,
       gates: gates.map((gate) => {
         const { ok, status, sinceMs, why } = health.probe(gate)

@@ -71,7 +71,7 @@ function labelOf(source, name) {
 }
 function valueOf(name, { value, help }, passed) {
   if (value === null) return '–'
-  if (/_timestamp_seconds$/.test(name)) return value > 0 ? past(Math.max(0, Date.now() - value * 1000)) : 'never'
+  if (/_timestamp_seconds$/.test(name)) return value > 0 ? past(Math.max(0, state.at + passed - value * 1000)) : 'never'
   if (/_ms$/.test(name)) return time(value)
   if (/_seconds$/.test(name)) return time(value * 1000)
   if (/_bytes(_total)?$/.test(name)) return bytes(value)
