@@ -57,6 +57,9 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
   const run = randomUUID().slice(0, 8)
   return createAgent()
     .unit('health', [], () => startHealth({ traffic: 'held', drainDelayMs: 100 }))
+    .unit('probes', ['health'], ({ health }) =>
+      startHealthServer({ health, port: options.healthPort, title: `telemetry-agent ${instance}` }),
+    )
     .unit('config', [], () =>
       openConfig({
         schema: settingsSchema,
@@ -65,13 +68,6 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
       }),
     )
     .unit('queue', [], () => adapters.queue(join(stateFolder, 'queue')))
-    .unit('probes', ['health', 'config', 'queue'], ({ health, config, queue }) =>
-      startHealthServer({
-        health,
-        port: options.healthPort,
-        stats: { queue: () => queue.stats(), config: () => config.stats?.() ?? {} },
-      }),
-    )
     .unit('store', [], () => adapters.store())
     .unit('session', ['store'], ({ store }) => openSession(store, { ttlMs: 5_000 }))
     .unit('registration', ['session', 'probes'], async ({ session, probes }) => {
@@ -82,13 +78,21 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
         { probes: probes.url },
       )
     })
-    .unit('checks', ['health', 'config', 'queue', 'session'], async ({ health, config, queue, session }) => {
-      const remove = health.add([
-        configCheck({ name: 'config', config, gates: ['ready'] }),
-        queueCheck({ name: 'queue', queue, gates: ['ready'] }),
-        leaseCheck({ name: 'lease', lease: session, gates: ['ready'] }),
-      ])
-      return { [Symbol.asyncDispose]: async () => remove() }
+    .unit('checks', ['health', 'probes', 'config', 'queue', 'session'], async (units) => {
+      const { health, probes, config, queue, session } = units
+      const removals = [
+        health.add([
+          configCheck({ name: 'config', config, gates: ['ready'] }),
+          queueCheck({ name: 'queue', queue, gates: ['ready'] }),
+          leaseCheck({ name: 'lease', lease: session, gates: ['ready'] }),
+        ]),
+        probes.addStats({
+          queue: () => queue.stats(),
+          config: () => config.stats?.() ?? {},
+          lease: () => session.stats(),
+        }),
+      ]
+      return { [Symbol.asyncDispose]: async () => removals.forEach((remove) => void remove()) }
     })
     .unit('host', ['queue', 'config'], ({ queue, config }) =>
       startSampler({
