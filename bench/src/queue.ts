@@ -1,14 +1,12 @@
-import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { bytesCodec, type Durability, openQueue, type Queue } from '@holdfast/queue'
-import { ClassicLevel } from 'classic-level'
 import type { Benchmark, Row } from './harness.ts'
+import { longBacklog, takeOneMicros } from './queue/backlog.ts'
+import { drain, enqueue, fill, type Mode, open, payload, perSecond, takeAll } from './queue/ours.ts'
+import { peerRows } from './queue/peer-rows.ts'
+import { drainRecords, rawBatches } from './queue/raw.ts'
 
-const payload = new Uint8Array(256).map((_, index) => (index * 31) % 251)
-const noPeer = async (): Promise<string> => 'not installed: it takes a native module or a server of its own'
-
-const raw = { name: 'classic-level, chained batches' }
-const records = { name: 'one record per message' }
+const longDrain = 100_000
 
 export const benchmark: Benchmark = {
   name: 'queue',
@@ -23,36 +21,69 @@ export const benchmark: Benchmark = {
       unit: 'messages/s',
       target: { of: 'ratio', is: '>=', value: 3 },
       quick: true,
-      ours: ({ folder, quick }) => drainQueue(folder, quick ? 50_000 : 200_000),
-      peer: { ...records, measure: ({ folder, quick }) => drainRecords(folder, quick ? 50_000 : 200_000) },
+      ours: ({ folder, quick }) =>
+        takeAll(folder, { callers: 128, mode: 'os', count: quick ? 50_000 : 200_000, bytes: payload }),
+      peer: {
+        name: 'one record per message',
+        measure: ({ folder, quick }) => drainRecords(folder, quick ? 50_000 : 200_000),
+      },
     },
     {
       id: 'drain-long',
-      title: 'batched drain of a long backlog ÷ of a short one',
+      title: 'batched drain with 10 million waiting ÷ with 1,000',
       unit: 'messages/s',
       target: { of: 'ratio', is: '>=', value: 0.7 },
       quick: false,
       rounds: 3,
-      ours: ({ folder }) => drainQueue(folder, 2_000_000),
-      peer: { name: 'a backlog of 1,000', measure: ({ folder }) => drainQueue(folder, 1_000) },
+      ours: async ({ folder, quick }) => {
+        await copyBacklog(folder, quick)
+        return await drainSome(folder)
+      },
+      peer: { name: 'a backlog of 1,000', measure: ({ folder }) => drainThousands(folder) },
+    },
+    {
+      id: 'take-long',
+      title: 'take and acknowledge one, median, 10 million waiting ÷ 10,000',
+      unit: 'µs',
+      target: { of: 'ratio', is: '<=', value: 2 },
+      quick: false,
+      rounds: 3,
+      ours: async ({ folder, quick }) => {
+        await copyBacklog(folder, quick)
+        return await takeOneMicros(folder)
+      },
+      peer: {
+        name: 'a backlog of 10,000',
+        measure: async ({ folder }) => {
+          await fillAndClose(folder, 10_000)
+          return await takeOneMicros(folder)
+        },
+      },
     },
     {
       id: 'reopen',
-      title: 'open an unclean folder with 2 million messages',
+      title: 'open the folder of a killed owner with 10 million messages',
       unit: 's',
       target: { of: 'ours', is: '<=', value: 0.5 },
       quick: false,
       rounds: 3,
-      ours: ({ folder }) => reopen(folder, 2_000_000),
+      ours: async ({ folder, quick }) => {
+        await copyBacklog(folder, quick)
+        const start = performance.now()
+        const queue = await open(folder)
+        const seconds = (performance.now() - start) / 1_000
+        await queue.close()
+        return seconds
+      },
     },
     {
       id: 'memory',
-      title: 'resident memory, 2 million messages more in the backlog',
+      title: 'resident memory, from 1,000 waiting to 10 million',
       unit: 'MB',
       target: { of: 'ours', is: '<=', value: 64 },
       quick: false,
-      rounds: 3,
-      ours: ({ folder }) => memoryGrowth(folder, 2_000_000),
+      rounds: 1,
+      ours: async ({ quick }) => (await longBacklog(quick)).growth,
     },
     {
       id: 'write-amplification',
@@ -60,6 +91,7 @@ export const benchmark: Benchmark = {
       unit: '×',
       target: { of: 'ours', is: '<=', value: 2.2 },
       quick: true,
+      rounds: 2,
       ours: ({ folder, quick }) => writeAmplification(folder, quick ? 200_000 : 1_000_000),
     },
     {
@@ -68,171 +100,62 @@ export const benchmark: Benchmark = {
       unit: 'MB',
       target: { of: 'ours', is: '<=', value: 2 },
       quick: true,
+      rounds: 2,
       ours: ({ folder, quick }) => diskAfterDrain(folder, quick ? 50_000 : 500_000),
     },
-    missing('sqlite', 'better-sqlite3, transactions of 128', 1.5),
-    missing('bullmq', 'BullMQ, appendfsync always', 20),
-    missing('beanstalkd', 'beanstalkd -f 0', 15),
+    ...peerRows,
   ],
 }
 
-function enqueueRow(inFlight: number, durability: Durability, target: number): Row {
+function enqueueRow(callers: number, mode: Mode, target: number): Row {
+  const loadOf = (quick: boolean) => {
+    const count = (mode === 'fsync' ? 60_000 : 200_000) / (quick ? 2 : 1)
+    return { callers, mode, count, bytes: payload }
+  }
   return {
-    id: `enqueue-${inFlight}-${durability}`,
-    title: `enqueue, 256 B, ${inFlight} in flight, ${durability}`,
+    id: `enqueue-${callers}-${mode}`,
+    title: `enqueue, 256 B, ${callers} in flight, ${mode}`,
     unit: 'messages/s',
     target: { of: 'ratio', is: '>=', value: target },
     quick: true,
-    ours: ({ folder, quick }) => enqueue(folder, inFlight, durability, countOf(durability, quick)),
+    ours: ({ folder, quick }) => enqueue(folder, loadOf(quick)),
     peer: {
-      ...raw,
-      measure: ({ folder, quick }) => rawBatches(folder, inFlight, durability, countOf(durability, quick)),
+      name: 'classic-level, chained batches',
+      measure: ({ folder, quick }) => rawBatches(folder, loadOf(quick)),
     },
   }
 }
 
-function missing(id: string, title: string, value: number): Row {
-  return {
-    ...{ id, title, unit: 'messages/s', quick: false, skip: noPeer },
-    target: { of: 'ratio', is: '>=', value },
-    ours: async () => Number.NaN,
-  }
+async function copyBacklog(folder: string, quick: boolean): Promise<void> {
+  const backlog = await longBacklog(quick)
+  backlog.copyTo(folder)
 }
 
-function countOf(durability: Durability, quick: boolean): number {
-  return (durability === 'fsync' ? 60_000 : 200_000) / (quick ? 2 : 1)
-}
-
-function open(folder: string, durability: Durability = 'os'): Promise<Queue<Uint8Array>> {
-  return openQueue(join(folder, 'queue'), { codec: bytesCodec, durability, ballastBytes: 0 })
-}
-
-async function perSecond(count: number, work: () => Promise<void>): Promise<number> {
-  const start = performance.now()
-  await work()
-  return (count / (performance.now() - start)) * 1_000
-}
-
-async function fill(queue: Queue<Uint8Array>, count: number, inFlight = 1_024): Promise<void> {
-  let left = count
-  const produce = async (): Promise<void> => {
-    while (left-- > 0) await queue.enqueue(payload)
-  }
-  await Promise.all(Array.from({ length: inFlight }, produce))
-}
-
-async function enqueue(
-  folder: string,
-  inFlight: number,
-  durability: Durability,
-  count: number,
-): Promise<number> {
-  const queue = await open(folder, durability)
-  const speed = await perSecond(count, () => fill(queue, count, inFlight))
-  await queue.close()
-  return speed
-}
-
-async function openRaw(folder: string): Promise<ClassicLevel<Buffer, Uint8Array>> {
-  const level = new ClassicLevel<Buffer, Uint8Array>(join(folder, 'raw'), {
-    keyEncoding: 'buffer',
-    valueEncoding: 'view',
-  })
-  await level.open()
-  return level
-}
-
-async function rawBatches(
-  folder: string,
-  size: number,
-  durability: Durability,
-  count: number,
-): Promise<number> {
-  const level = await openRaw(folder)
-  const speed = await perSecond(count, () => fillRaw(level, count, size, durability === 'fsync'))
-  await level.close()
-  return speed
-}
-
-async function fillRaw(
-  level: ClassicLevel<Buffer, Uint8Array>,
-  count: number,
-  size: number,
-  sync: boolean,
-): Promise<void> {
-  for (let next = 0; next < count; ) {
-    const batch = level.batch()
-    for (let index = 0; index < size; index++) batch.put(keyOf(next++), payload)
-    await batch.write({ sync })
-  }
-}
-
-function keyOf(seq: number): Buffer {
-  const key = Buffer.allocUnsafe(8)
-  key.writeUIntBE(seq, 2, 6)
-  key.writeUInt16BE(0, 0)
-  return key
-}
-
-async function drain(queue: Queue<Uint8Array>): Promise<void> {
-  for (let jobs = await queue.take({ max: 128 }); jobs.length > 0; jobs = await queue.take({ max: 128 }))
-    await Promise.all(jobs.map((job) => job.ack()))
-}
-
-async function drainQueue(folder: string, count: number): Promise<number> {
-  const first = await open(folder)
-  await fill(first, count)
-  await first.close()
+async function fillAndClose(folder: string, count: number): Promise<void> {
   const queue = await open(folder)
-  const speed = await perSecond(count, () => drain(queue))
-  await queue.close()
-  return speed
-}
-
-/** What one writes without pages: read 128 records, delete each of them. */
-async function drainRecords(folder: string, count: number): Promise<number> {
-  const level = await openRaw(folder)
-  await fillRaw(level, count, 1_024, false)
-  await level.close()
-  await level.open()
-  const speed = await perSecond(count, async () => {
-    for (let next = keyOf(0); ; ) {
-      const pairs = await level.iterator({ gte: next, limit: 128 }).all()
-      if (pairs.length === 0) return
-      const batch = level.batch()
-      for (const [key] of pairs) batch.del(key)
-      await batch.write({ sync: false })
-      next = pairs.at(-1)![0]
-    }
-  })
-  await level.close()
-  return speed
-}
-
-async function reopen(folder: string, count: number): Promise<number> {
-  const first = await open(folder)
-  await fill(first, count)
-  await first.close()
-  // What an owner that does not close leaves: a copy of what it has open.
-  const second = await open(folder)
-  await second.enqueue(payload)
-  cpSync(join(folder, 'queue'), join(folder, 'copy', 'queue'), { recursive: true })
-  await second.close()
-  const start = performance.now()
-  const third = await open(join(folder, 'copy'))
-  const seconds = (performance.now() - start) / 1_000
-  await third.close()
-  return seconds
-}
-
-async function memoryGrowth(folder: string, count: number): Promise<number> {
-  const queue = await open(folder)
-  await fill(queue, 1_000)
-  const before = process.memoryUsage.rss()
   await fill(queue, count)
-  const after = process.memoryUsage.rss()
   await queue.close()
-  return (after - before) / 1e6
+}
+
+async function drainSome(folder: string): Promise<number> {
+  const queue = await open(folder)
+  const speed = await perSecond(longDrain, () => drain(queue, longDrain))
+  await queue.close()
+  return speed
+}
+
+/** A thousand at a time, of which only the draining counts. */
+async function drainThousands(folder: string): Promise<number> {
+  const queue = await open(folder)
+  let milliseconds = 0
+  for (let done = 0; done < longDrain; done += 1_000) {
+    await fill(queue, 1_000)
+    const start = performance.now()
+    await drain(queue)
+    milliseconds += performance.now() - start
+  }
+  await queue.close()
+  return (longDrain / milliseconds) * 1_000
 }
 
 async function writeAmplification(folder: string, count: number): Promise<number> {
