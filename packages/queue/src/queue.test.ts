@@ -463,6 +463,24 @@ test('onFull drop-oldest drops what is not in flight', async () => {
   expect(await takeAll(queue)).toEqual(['urgent', 'newest'])
 })
 
+test('onFull drop-oldest drops those that wait for their group before newer ones, never one in flight', async () => {
+  const { open } = setup<string>({ limits: { messages: 4, onFull: 'drop-oldest' } })
+  const queue = await open()
+  const ids: string[] = []
+  const dropped: string[] = []
+  queue.on('dropped', (id) => dropped.push(id))
+  for (const value of ['a1', 'a2', 'b1', 'a3'])
+    ids.push((await queue.enqueue(value, { group: value[0]! })).id)
+  const jobs = await queue.take({ max: 9 })
+  expect(jobs.map(({ value }) => value)).toEqual(['a1', 'b1'])
+  await queue.enqueue('new 1')
+  await queue.enqueue('new 2')
+  expect(dropped).toEqual([ids[1], ids[3]])
+  await Promise.all(jobs.map((job) => job.ack()))
+  expect(await takeAll(queue)).toEqual(['new 1', 'new 2'])
+  expect(queue.size).toMatchObject({ ready: 0, bytes: 0 })
+})
+
 test('a backlog over a lowered limit opens and drains', async () => {
   const { open } = setup()
   const queue = await open()

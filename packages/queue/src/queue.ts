@@ -82,7 +82,7 @@ export async function createQueue<T>({
     next: giveBack,
     later: pause,
   })
-  const room = createRoom({ context, bands, settlements })
+  const room = createRoom({ context, bands, groups, settlements })
   const commits = createCommits({ context, bands, dedupe, admission, settlements, ...room })
   const delivery = createDelivery({
     ...{ context, bands, groups, settlements },

@@ -1,6 +1,7 @@
 import { type Band, type Bands, finishAt } from './bands.ts'
 import type { Context } from './context.ts'
 import type { Settlements } from './settlement.ts'
+import type { Groups } from './state/groups.ts'
 import type { Message } from './state/message.ts'
 import type { Page } from './state/page-lane.ts'
 
@@ -15,10 +16,11 @@ export interface Room {
 export interface RoomParts<T> {
   context: Context<T>
   bands: Bands
+  groups: Groups
   settlements: Settlements
 }
 
-export function createRoom<T>({ context, bands, settlements }: RoomParts<T>): Room {
+export function createRoom<T>({ context, bands, groups, settlements }: RoomParts<T>): Room {
   const { totals, settings, operations } = context
   return { dropOldest, moveStragglers }
 
@@ -46,8 +48,9 @@ export function createRoom<T>({ context, bands, settlements }: RoomParts<T>): Ro
     return undefined
   }
 
-  function oldestOf({ returned, ready, pages, parked }: Band): Message | undefined {
-    return returned.shift() ?? ready.shift() ?? pages.take() ?? parked.takeFirst()
+  function oldestOf({ priority, returned, ready, pages, parked }: Band): Message | undefined {
+    const inMemory = returned.shift() ?? ready.shift() ?? groups.takeOldest(priority)
+    return inMemory ?? pages.take() ?? parked.takeFirst()
   }
 
   function moveStragglers(): void {

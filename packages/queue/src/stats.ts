@@ -7,7 +7,7 @@ export function queueStats(totals: Totals, size: QueueSize, blocked: number): St
   const counter = (help: string, value: number): Stats[string] => ({ kind: 'counter', help, value })
   return {
     queue_ready_messages: gauge('Messages that can be taken', size.ready),
-    queue_delayed_messages: gauge('Messages that wait for their time', size.delayed),
+    queue_delayed_messages: gauge('Messages that were given a time, and not taken since', size.delayed),
     queue_in_flight_messages: gauge('Messages that are taken and not settled', size.inFlight),
     queue_dead_messages: gauge('Messages in the dead letter', size.dead),
     queue_bytes: gauge('Payload bytes of all but the dead', size.bytes),

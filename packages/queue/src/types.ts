@@ -195,7 +195,7 @@ export interface Verification {
 export interface QueueSize {
   /** Could be taken now, unless their group is busy. */
   readonly ready: number
-  /** Wait for their time. */
+  /** Were given a time: those that wait for it, and those that it came for and nobody took since. */
   readonly delayed: number
   readonly inFlight: number
   readonly dead: number

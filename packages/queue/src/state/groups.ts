@@ -6,6 +6,8 @@ export interface Groups {
   admit(message: Message): boolean
   /** It is finished. The next of its group, which may go out now. */
   release(message: Message): Message | undefined
+  /** Takes out the oldest of this priority that waits for its group. */
+  takeOldest(priority: number): Message | undefined
 }
 
 interface Group {
@@ -18,6 +20,7 @@ export function createGroups(): Groups {
   return {
     admit,
     release,
+    takeOldest,
   }
 
   function admit(message: Message): boolean {
@@ -27,6 +30,16 @@ export function createGroups(): Groups {
     if (!group || group.head === message) return true
     group.behind.push(message)
     return false
+  }
+
+  function takeOldest(priority: number): Message | undefined {
+    let oldest: { behind: Message[]; index: number; seq: number } | undefined
+    for (const { behind } of groups.values()) {
+      const index = behind.findIndex((message) => message.priority === priority)
+      const seq = behind[index]?.seq
+      if (seq !== undefined && !(oldest && oldest.seq < seq)) oldest = { behind, index, seq }
+    }
+    return oldest?.behind.splice(oldest.index, 1)[0]
   }
 
   function release(message: Message): Message | undefined {
