@@ -9,7 +9,7 @@ import {
   layoutKey,
   ociLayout,
   refKey,
-  repackedKey,
+  repackedPrefix,
 } from './format/layout.ts'
 import {
   type Descriptor,
@@ -82,8 +82,9 @@ export async function copyTo(
   async function publish(commitment: CommitOptions): Promise<void> {
     const key = refKey(record.name, record.timeMs, manifest.digest)
     // What is left of a snapshot of that digest which was forgotten there may point to packs that are gone.
-    const stale = repackedKey(manifest.digest)
-    if (other.supports.delete && !(await other.stat(key, { signal }))) await other.delete(stale, { signal })
+    if (other.supports.delete && !(await other.stat(key, { signal })))
+      for await (const stale of other.list(repackedPrefix(manifest.digest), { signal }))
+        await other.delete(stale.key, { signal })
     let created = false
     const put = async (): Promise<void> => {
       created = await other.put(key, [encodeDescriptor(descriptor)], { ifAbsent: true, signal })
@@ -119,12 +120,18 @@ async function findCopy(
 ): Promise<string | undefined> {
   const refs = await listRefs(other, name, signal)
   for (const { digest } of refs.filter((ref) => ref.timeMs === timeMs)) {
-    if (digest === own && !(await other.stat(repackedKey(digest), { signal }))) continue
+    if (digest === own && !(await isRepacked(other, digest, signal))) continue
     const bytes = await other.get(blobKey(digest), { signal })
     if (bytes && sha256(bytes) === digest && decodeManifest(bytes).config.digest === config.digest)
       return `sha256:${digest}`
   }
   return undefined
+}
+
+async function isRepacked(other: BlobStore, digest: string, signal?: AbortSignal): Promise<boolean> {
+  if (!other.supports.delete) return false
+  for await (const _ of other.list(repackedPrefix(digest), { signal })) return true
+  return false
 }
 
 /** Makes the other store a repository of the same format and keys, or sees that it is one. */

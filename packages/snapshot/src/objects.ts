@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import { snapshotError } from './errors.ts'
 import { decodeIndex, type PackListing } from './format/index-blob.ts'
-import { blobKey, repackedKey } from './format/layout.ts'
+import { blobKey, parseRepacked, type Repacked, repackedPrefix } from './format/layout.ts'
 import {
   type Descriptor,
   decodeConfig,
-  decodeDescriptor,
   decodeManifest,
   digestOf,
   type Manifest,
@@ -58,13 +57,21 @@ export function createObjects(store: BlobStore, keys: Keys): Objects {
 
   async function manifest(hex: string, signal?: AbortSignal): Promise<CurrentManifest> {
     const own = await ownManifest(hex, signal)
-    const pointer = await store.get(repackedKey(hex), { signal })
-    if (!pointer) return { ...own, digest: hex }
-    const digest = digestOf(decodeDescriptor(pointer))
+    const digest = store.supports.delete ? (await newestRepacked(hex, signal))?.manifest : undefined
+    if (digest === undefined) return { ...own, digest: hex }
     const current = await ownManifest(digest, signal)
     // The snapshot's digest vouches for its config, and that for every tree and chunk.
     if (current.config.digest === own.config.digest) return { ...current, digest }
     throw refused(`sha256:${digest} is no manifest of sha256:${hex}`)
+  }
+
+  async function newestRepacked(hex: string, signal?: AbortSignal): Promise<Repacked | undefined> {
+    let newest: Repacked | undefined
+    for await (const { key } of store.list(repackedPrefix(hex), { signal })) {
+      const found = parseRepacked(key)
+      if (found && (newest === undefined || key > newest.key)) newest = found
+    }
+    return newest
   }
 
   async function ownManifest(hex: string, signal?: AbortSignal): Promise<Manifest> {

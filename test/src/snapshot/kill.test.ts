@@ -6,8 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createSeededRandom } from '@holdfast/core/testing'
-import { directory, folderStore, levelDb, openRepository } from '@holdfast/snapshot'
-import { Level } from 'level'
+import { directory, folderStore, openRepository } from '@holdfast/snapshot'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { root } from '../support/workspace.ts'
 
@@ -91,38 +90,6 @@ test('a restore that is killed leaves the target as it was', async () => {
   expect(await readFile(join(target, 'mine'), 'utf8')).toBe('precious')
   await repository.restore(snapshot, target, { overwrite: 'replace' })
   expect(await readdir(target)).toHaveLength(50)
-})
-
-test('a LevelDB of another process is copied while that writes to it', async () => {
-  const path = join(folder, 'live')
-  const program = `import { Level } from 'level'
-    const db = new Level(${JSON.stringify(path)})
-    await db.open()
-    for (let n = 0; ; n += 1) {
-      await db.batch([{ type: 'put', key: 'n', value: String(n) }, { type: 'put', key: 'twice', value: String(2 * n) + ' '.repeat(2_000) }])
-      if (n % 100 === 0) console.log(n)
-    }`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    cwd: join(root, 'test'),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  try {
-    await once(child.stdout, 'data')
-    child.stdout.resume()
-    await using repository = await openRepository(folderStore(join(folder, 'repository')))
-    for (let trial = 0; trial < 10; trial += 1) {
-      const snapshot = await repository.backup(levelDb(path), { name: 'n' })
-      const copy = join(folder, `copy-${trial}`)
-      await repository.restore(snapshot, copy, { fsync: false })
-      const db = new Level<string, string>(copy, { createIfMissing: false })
-      const [n, twice] = await db.getMany(['n', 'twice'])
-      expect(Number(twice)).toBe(2 * Number(n))
-      await db.close()
-    }
-  } finally {
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
 })
 
 async function readNode(): Promise<Buffer> {

@@ -48,9 +48,29 @@ export function blobKey(hex: string): string {
   return `blobs/sha256/${hex}`
 }
 
-/** Where the packs of a snapshot are listed since some of them were rewritten: a descriptor of the manifest to read instead. */
-export function repackedKey(hex: string): string {
-  return `repacked/${hex}`
+/** Says that a snapshot is made of what another manifest lists since some of its packs were rewritten; of several the newest counts. */
+export interface Repacked {
+  readonly key: string
+  readonly snapshot: string
+  readonly manifest: string
+}
+
+export function repackedPrefix(snapshot: string): string {
+  return `repacked/${snapshot}/`
+}
+
+/** All is in the key, which no damage to a file's bytes can change. `timeMs` is by the store's clock. */
+export function repackedKey(snapshot: string, timeMs: number, manifest: string): string {
+  return `${repackedPrefix(snapshot)}${compactTime(timeMs)}-${manifest}`
+}
+
+export function parseRepacked(key: string): Repacked | undefined {
+  const [, snapshot, manifest] = /^repacked\/([0-9a-f]{64})\/\d{8}T\d{9}Z-([0-9a-f]{64})$/.exec(key) ?? []
+  return snapshot && manifest ? { key, snapshot, manifest } : undefined
+}
+
+function compactTime(timeMs: number): string {
+  return new Date(timeMs).toISOString().replace(/[-:.]/g, '')
 }
 
 /** The commit point of a snapshot. */
@@ -63,7 +83,7 @@ export interface Ref {
 }
 
 export function refKey(name: string, timeMs: number, digest: string): string {
-  return `refs/${name}/${new Date(timeMs).toISOString().replace(/[-:.]/g, '')}-${digest}`
+  return `refs/${name}/${compactTime(timeMs)}-${digest}`
 }
 
 /** Reads a ref's key; undefined for an object that is none. */

@@ -89,10 +89,6 @@ export function encodeDescriptor(descriptor: Descriptor): Uint8Array {
   return Buffer.from(JSON.stringify(descriptor))
 }
 
-export function decodeDescriptor(bytes: Uint8Array): Descriptor {
-  return checkDescriptor(parseObject(bytes))
-}
-
 function checkDescriptor(value: unknown): Descriptor {
   const { mediaType, digest, size } = (value ?? {}) as Record<string, unknown>
   const hex = typeof digest === 'string' && digest.startsWith('sha256:') ? digest.slice(7) : undefined

@@ -123,6 +123,19 @@ test('offsets that overlap, leave gaps or reach beyond the pack are refused', as
   expect(await restore(digest)).toBe('OBJECT_CORRUPT')
 })
 
+test('two chunks of one length that change places are told from one another', async () => {
+  const good = Buffer.from('good')
+  const swapped = (entry: PackEntry): PackEntry =>
+    entry.ordinal === 0
+      ? { ...entry, id: sha256(good) }
+      : entry.ordinal === 2
+        ? { ...entry, id: contentId }
+        : entry
+  const digest = await forge([file('a')], { entry: swapped, extra: [good] })
+  expect(await restore(digest)).toBe('OBJECT_CORRUPT')
+  expect(await readdir(folder)).toEqual([])
+})
+
 test('a decompression bomb is stopped at the length that it claims', async () => {
   const bomb = brotliCompressSync(Buffer.alloc(20 << 20), { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } })
   const claim = (length: number) => ({

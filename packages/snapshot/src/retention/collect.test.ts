@@ -98,6 +98,45 @@ test('a backup gives up when what it shares was marked meanwhile, or when it too
   expect((await take()).digest).not.toBe(old.digest)
 })
 
+test('a backup that stood still just before its last write takes it back', async () => {
+  await write(1)
+  const first = await take()
+  const paused: BlobStore = {
+    ...store,
+    async put(key, parts, options) {
+      if (key.startsWith('refs/')) await clock.advance(graceMs * 3)
+      return store.put(key, parts, options)
+    },
+  }
+  await using late = await openRepository(paused, { clock })
+  await expect(late.backup(directory(folder), { name: 'n' })).rejects.toMatchObject({
+    code: 'BACKUP_OUTDATED',
+  })
+  expect(await repository.list()).toMatchObject([{ digest: first.digest }])
+})
+
+test('a damaged list of marks permits nothing, hinders nobody, and goes in time', async () => {
+  await write(1)
+  await take()
+  await write(2)
+  await clock.advance(1_000)
+  await take()
+  await forgetAllButLast()
+  await pass(1)
+  expect((await repository.collect()).marked).toBe(4)
+  const [list] = await refKeys('gc/')
+  for (const damaged of ['', '[]', '{"version":1,"digests":7}', '{"version":1,"dig']) {
+    await store.put(list!, [Buffer.from(damaged)])
+    await clock.advance(1_000)
+    await take('other')
+  }
+  await pass(1)
+  expect(await repository.collect()).toMatchObject({ deleted: 0, marked: 4 })
+  expect(await refKeys('gc/')).toHaveLength(1)
+  await pass(1)
+  expect((await repository.collect()).deleted).toBe(4)
+})
+
 test('what is marked though a snapshot needs it is stored again, and outlives the marks', async () => {
   await write(1)
   await take()

@@ -1,7 +1,7 @@
 import { type Context, listRefs } from '../context.ts'
 import { uniqueId } from '../durable.ts'
 import { snapshotError } from '../errors.ts'
-import { blobKey, repackedKey } from '../format/layout.ts'
+import { blobKey, parseRepacked } from '../format/layout.ts'
 import { digestOf } from '../format/manifest.ts'
 import type { OperationOptions } from '../snapshot.ts'
 import type { BlobStore, ListedObject } from '../store/store.ts'
@@ -40,7 +40,7 @@ export async function collect(
   const { store, format } = context
   if (!store.supports.delete) throw snapshotError('STORE_UNSUPPORTED', `${store.description} cannot delete`)
   const nowMs = await store.now()
-  const pointers = await listKeys(store, repackedKey(''), signal)
+  const pointers = await listObjects(store, 'repacked/', signal)
   // Marks first, refs later: a backup that is published in between has seen the marks.
   const lists = await readTombstones(store, signal)
   const { unreachable, snapshots } = await survey(context, signal)
@@ -57,9 +57,8 @@ export async function collect(
     await mark()
     for (const { key } of condemned) await remove(key)
     for (const { key } of ripe) await remove(key)
-    for (const { key, modifiedMs } of pointers)
-      if (!snapshots.has(key.slice(repackedKey('').length)) && nowMs - modifiedMs > format.graceMs)
-        await remove(key)
+    for (const { key, modifiedMs } of outdated(pointers, snapshots))
+      if (nowMs - modifiedMs > format.graceMs) await remove(key)
   }
   return {
     marked: fresh.length,
@@ -85,7 +84,7 @@ async function survey(
   { store, objects }: Context,
   signal?: AbortSignal,
 ): Promise<{ unreachable: Unreachable[]; snapshots: ReadonlySet<string> }> {
-  const blobs = await listKeys(store, blobKey(''), signal)
+  const blobs = await listObjects(store, blobKey(''), signal)
   const refs = await listRefs(store, undefined, signal)
   const snapshots = new Set(refs.map(({ digest }) => digest))
   const reached = new Set(snapshots)
@@ -100,10 +99,21 @@ async function survey(
   return { unreachable, snapshots }
 }
 
-async function listKeys(store: BlobStore, prefix: string, signal?: AbortSignal): Promise<ListedObject[]> {
+async function listObjects(store: BlobStore, prefix: string, signal?: AbortSignal): Promise<ListedObject[]> {
   const found: ListedObject[] = []
   for await (const object of store.list(prefix, { signal })) found.push(object)
   return found
+}
+
+/** Pointers of snapshots that are forgotten, and those that a newer one stands above. */
+function outdated(pointers: readonly ListedObject[], snapshots: ReadonlySet<string>): ListedObject[] {
+  const newest = new Map<string, string>()
+  for (const { key } of [...pointers].sort((a, b) => (a.key < b.key ? -1 : 1))) {
+    const found = parseRepacked(key)
+    if (found && snapshots.has(found.snapshot)) newest.set(found.snapshot, key)
+  }
+  const current = new Set(newest.values())
+  return pointers.filter(({ key }) => !current.has(key))
 }
 
 function bytesOf(objects: readonly ListedObject[]): number {

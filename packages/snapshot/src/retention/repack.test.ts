@@ -131,6 +131,31 @@ async function wearTwice() {
   await repository.forget({ keep: { last: 1 } })
 }
 
+test('of several rewritings the newest counts, and what it stands above is collected', async () => {
+  await writeFile(join(source, 'goes'), noise(100_000, 1))
+  await writeFile(join(source, 'stays'), noise(30_000, 2))
+  await take()
+  await writeFile(join(source, 'also'), noise(20_000, 4))
+  await writeFile(join(source, 'bit'), noise(5_000, 5))
+  await take()
+  await rm(join(source, 'goes'))
+  await rm(join(source, 'bit'))
+  const kept = await take()
+  await repository.forget({ keep: { last: 1 } })
+  for (const unusedShare of [0.5, 0.1]) {
+    await clock.advance(1_000)
+    expect(await repository.repack({ unusedShare })).toMatchObject({ packs: 1, snapshots: 1 })
+  }
+  const newest = (await keysOf('repacked/')).sort().at(-1)!
+  expect(await count('repacked/')).toBe(2)
+  const copied = await repository.copyTo(memoryStore({ clock }), kept)
+  expect(newest).toContain(copied.digest.slice(7))
+  await expectWhole(kept.digest)
+  await collectAll()
+  expect(await keysOf('repacked/')).toEqual([newest])
+  await expectWhole(kept.digest)
+})
+
 test('what another pack has too is not stored once more', async () => {
   await wearTwice()
   expect(await repository.repack()).toMatchObject({ packs: 1, snapshots: 1 })
@@ -194,9 +219,7 @@ test('damage stops it before anything changes', async () => {
 test('a pointer to another snapshot’s manifest is refused', async () => {
   const kept = await wear()
   const other = await take('other')
-  const { size } = (await store.stat(`blobs/sha256/${other.digest.slice(7)}`))!
-  const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: other.digest, size }
-  await store.put(repackedKey(kept.digest.slice(7)), [Buffer.from(JSON.stringify(descriptor))])
+  await store.put(repackedKey(kept.digest.slice(7), 0, other.digest.slice(7)), [])
   await expect(repository.restore(kept.digest, join(folder, 'target'))).rejects.toMatchObject({
     code: 'SNAPSHOT_REFUSED',
   })
@@ -214,7 +237,7 @@ test('a snapshot that is forgotten meanwhile stays forgotten, and its pointer go
   )
   await using busy = await openRepository(forgetting, { clock, key })
   await busy.repack()
-  await store.put(repackedKey(kept.digest.slice(7)), [Buffer.from('{}')])
+  await store.put(repackedKey(kept.digest.slice(7), 0, '0'.repeat(64)), [])
   await collectAll()
   expect(await repository.list()).toMatchObject([{ name: 'other' }])
   expect(await count('repacked/')).toBe(1)
@@ -266,6 +289,20 @@ test('a copy of one that was rewritten has its own digest, and is not made twice
   expect(await copy.copyTo(store, second.digest)).toMatchObject({ digest: kept.digest, copied: 0 })
 })
 
+test('a copy that was rewritten where it is, is not sent again', async () => {
+  const kept = await wear()
+  const archive = memoryStore({ clock })
+  await repository.copyTo(archive, kept)
+  await using there = await openRepository(archive, { clock, key })
+  expect(await there.repack()).toMatchObject({ snapshots: 1 })
+  for (let run = 0; run < 3; run += 1) {
+    await clock.advance(graceMs + 1)
+    await there.collect()
+  }
+  expect(await repository.copyTo(archive, kept)).toMatchObject({ digest: kept.digest, copied: 0 })
+  await expectWhole(kept.digest, archive)
+})
+
 test('a copy that comes back after it was forgotten does not follow what was left of it', async () => {
   const kept = await wear()
   const archive = memoryStore({ clock })
@@ -274,10 +311,10 @@ test('a copy that comes back after it was forgotten does not follow what was lef
   await clock.advance(graceMs / 2)
   await repository.forget({ keep: { last: 0 }, allowForgetAll: true })
   await store.put('gc/20260101T000000000Z-x', [Buffer.from('{"version":1,"digests":[]}')])
-  const pointer = await store.get(repackedKey(kept.digest.slice(7)))
+  const pointer = (await keysOf('repacked/'))[0]!
   await collectAll()
   expect(await count('blobs/')).toBe(0)
-  await store.put(repackedKey(kept.digest.slice(7)), [pointer!])
+  await store.put(pointer, [])
   await using origin = await openRepository(archive, { clock, key })
   await origin.copyTo(store, kept)
   await expectWhole(kept.digest)

@@ -198,13 +198,12 @@ async function changeOver(
   const descriptor = await putBlob(store, mediaTypes.manifest, [encodeManifest(next, record)], signal)
   const own = new Set(manifest.indexes.map(digestOf))
   const shared = [...borrowed, ...next.indexes.map(digestOf).filter((index) => !own.has(index))]
-  const pointer = repackedKey(ref.digest)
-  const before = await store.get(pointer, { signal })
+  const pointer = repackedKey(ref.digest, await store.now(), digestOf(descriptor))
   await commit(
     store,
     { begunMs, shared, graceMs: format.graceMs, signal },
-    () => store.put(pointer, [encodeDescriptor(descriptor)], { signal }),
-    () => (before ? store.put(pointer, [before]) : store.delete(pointer)),
+    () => store.put(pointer, [encodeDescriptor(descriptor)], { ifAbsent: true, signal }),
+    () => store.delete(pointer),
   )
 }
 

@@ -1,3 +1,4 @@
+import { isHoldfastError } from '@holdfast/core'
 import { isId, parseObject } from '../format/tree.ts'
 import type { BlobStore } from '../store/store.ts'
 
@@ -24,14 +25,20 @@ export async function readTombstones(store: BlobStore, signal?: AbortSignal): Pr
   for await (const { key, modifiedMs } of store.list(prefix, { signal })) {
     const bytes = await store.get(key, { signal })
     if (!bytes) continue
-    const { digests } = parseObject(bytes)
-    lists.push({
-      key,
-      markedMs: modifiedMs,
-      digests: new Set(Array.isArray(digests) ? digests.filter(isId) : []),
-    })
+    lists.push({ key, markedMs: modifiedMs, digests: new Set(digestsOf(bytes)) })
   }
   return lists
+}
+
+/** None where the list is damaged: it permits no deletion then, and must not keep a backup from being taken. */
+function digestsOf(list: Uint8Array): string[] {
+  try {
+    const { digests } = parseObject(list)
+    return Array.isArray(digests) ? digests.filter(isId) : []
+  } catch (error) {
+    if (isHoldfastError(error, 'SNAPSHOT_REFUSED')) return []
+    throw error
+  }
 }
 
 export async function tombstonedBlobs(store: BlobStore, signal?: AbortSignal): Promise<Set<string>> {
