@@ -10,6 +10,7 @@ import {
   systemClock,
 } from '@holdfast/core'
 import { type BackupOptions, type BackupResult, backup } from './backup/backup.ts'
+import { isDamage } from './backup/known.ts'
 import { createCut, defaultSizes } from './chunks/chunker.ts'
 import { type Context, listRefs } from './context.ts'
 import { type CopyResult, copyTo } from './copy.ts'
@@ -36,7 +37,13 @@ import { createKeys, keyCheck, plainKeys } from './keys/keys.ts'
 import { createObjects, snapshotOf } from './objects.ts'
 import { type RestoreOptions, type RestoreResult, restore } from './restore/restore.ts'
 import { type CollectOptions, type CollectResult, collect } from './retention/collect.ts'
-import { type ForgetOptions, type ForgetResult, forget } from './retention/forget.ts'
+import {
+  type ForgetOptions,
+  type ForgetResult,
+  type ForgottenSnapshot,
+  forget,
+  publicRef,
+} from './retention/forget.ts'
 import { type RepackOptions, type RepackResult, repack } from './retention/repack.ts'
 import type { OperationOptions, Snapshot } from './snapshot.ts'
 import type { Source } from './source/source.ts'
@@ -65,6 +72,8 @@ export interface ListOptions {
   name?: string
   /** Only snapshots that have all of these. */
   tags?: Readonly<Record<string, string>>
+  /** Is told of each snapshot whose record is damaged, which is left out of the list then. Without it the call rejects. */
+  onDamaged?: (snapshot: ForgottenSnapshot, error: unknown) => void
   signal?: AbortSignal | undefined
 }
 
@@ -81,7 +90,7 @@ export interface Repository extends Running {
    * BACKUP_OUTDATED or STORE_FAILED; all snapshots before it stay as they are.
    */
   backup(source: Source, options: BackupOptions): Promise<BackupResult>
-  /** All snapshots, from the oldest to the newest. Rejects with OBJECT_CORRUPT or OBJECT_MISSING where one's record is damaged. */
+  /** All snapshots, from the oldest to the newest. Rejects with OBJECT_CORRUPT or OBJECT_MISSING where one's record is damaged and nobody listens for that. */
   list(options?: ListOptions): Promise<Snapshot[]>
   /** Resolves when the snapshot is whole as far as it was looked at; rejects with SNAPSHOT_DAMAGED and its `problems`. */
   verify(snapshot: SnapshotRef, options?: VerifyOptions): Promise<VerifyReport>
@@ -271,11 +280,17 @@ function createRepository(context: Context, master: Uint8Array | undefined): Rep
 
 async function list(
   { store, objects }: Context,
-  { name, tags = {}, signal }: ListOptions,
+  { name, tags = {}, signal, onDamaged }: ListOptions,
 ): Promise<Snapshot[]> {
   const snapshots: Snapshot[] = []
-  for (const { digest } of await listRefs(store, name, signal))
-    snapshots.push(snapshotOf(await objects.record(digest, signal), digest))
+  for (const ref of await listRefs(store, name, signal)) {
+    try {
+      snapshots.push(snapshotOf(await objects.record(ref.digest, signal), ref.digest))
+    } catch (error) {
+      if (!onDamaged || !isDamage(error)) throw error
+      onDamaged(publicRef(ref), error)
+    }
+  }
   return snapshots.filter((snapshot) =>
     Object.entries(tags).every(([tag, value]) => snapshot.tags[tag] === value),
   )

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, statfs, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSeededRandom } from '@holdfast/core/testing'
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 // A real file system of 1 MiB that fills up. Mounting needs root.
 let folder: string
 let disk: string
+let noise: Buffer
 const canMount = process.getuid?.() === 0 && spawnSync('mount', ['--version']).status === 0
 
 beforeAll(async () => {
@@ -17,7 +18,7 @@ beforeAll(async () => {
   await mkdir(disk)
   await mkdir(join(folder, 'source'))
   const random = createSeededRandom(1)
-  const noise = Buffer.from(Array.from({ length: 3_000_000 }, () => random() * 256))
+  noise = Buffer.from(Array.from({ length: 3_000_000 }, () => random() * 256))
   await writeFile(join(folder, 'source/noise'), noise)
 })
 afterAll(async () => {
@@ -60,4 +61,51 @@ mounted('on a full disk', () => {
     await repository.verify(snapshot)
     await expect(repository.collect()).resolves.toMatchObject({ deleted: 0 })
   })
+  test('where not a byte is left, forgetting and collecting make room, and a backup fails by code', async () => {
+    const path = join(disk, 'tight')
+    await rm(join(disk, 'repository'), { recursive: true })
+    await using repository = await openRepository(folderStore(path), { graceMs: 3_600_000 })
+    const source = join(folder, 'small')
+    await mkdir(source)
+    await writeFile(join(source, 'noise'), noise.subarray(0, 300_000))
+    await repository.backup(directory(source), { name: 'n' })
+    await writeFile(join(source, 'noise'), noise.subarray(300_000, 400_000))
+    const kept = await repository.backup(directory(source), { name: 'n' })
+    await fill(join(disk, 'filler'))
+    await writeFile(join(source, 'noise'), noise.subarray(500_000, 600_000))
+    await expect(repository.backup(directory(source), { name: 'n' })).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+    })
+    const { bavail: before } = await statfs(disk)
+    expect(before).toBe(0)
+    await repository.forget({ keep: { last: 1 } })
+    await age(join(path, 'blobs/sha256'), 5)
+    expect(await repository.collect()).toMatchObject({ deleted: 0 })
+    await age(join(path, 'gc'), 3)
+    expect((await repository.collect()).deletedBytes).toBeGreaterThan(300_000)
+    const { bavail, bsize } = await statfs(disk)
+    expect(bavail * bsize).toBeGreaterThan(290_000)
+    await repository.verify(kept)
+    const next = await repository.backup(directory(source), { name: 'n' })
+    await repository.verify(next)
+  })
 })
+
+/** Writes until there is no room for one more byte. */
+async function fill(path: string): Promise<void> {
+  const file = await open(path, 'w')
+  try {
+    for (let block = 65_536; block >= 1; )
+      await file.write(Buffer.alloc(block, 1)).catch(() => {
+        block = Math.floor(block / 2)
+      })
+  } finally {
+    await file.close()
+  }
+}
+
+/** Makes files look as if they were written so many hours ago. */
+async function age(path: string, hours: number): Promise<void> {
+  const time = Date.now() / 1_000 - hours * 3_600
+  for (const name of await readdir(path)) await utimes(join(path, name), time, time)
+}

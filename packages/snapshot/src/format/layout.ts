@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { checkInteger, checkString } from '@holdfast/core'
 import { snapshotError } from '../errors.ts'
 import { isId, parseObject } from './tree.ts'
@@ -22,26 +23,51 @@ export const formatKey = 'format.json'
 export const layoutKey = 'oci-layout'
 export const ociLayout: Uint8Array = Buffer.from('{"imageLayoutVersion":"1.0.0"}')
 
+/** With a checksum, since no digest names it: a flipped digit of `graceMs` would have data deleted too early. */
 export function encodeFormat(format: Format): Uint8Array {
-  return Buffer.from(`${JSON.stringify(format, undefined, 2)}\n`)
+  return Buffer.from(`${JSON.stringify({ ...format, check: checkOf(format) }, undefined, 2)}\n`)
 }
 
+/** Rejects what a later release has written with REPOSITORY_UNSUPPORTED, and what is damaged with OBJECT_CORRUPT. */
 export function decodeFormat(bytes: Uint8Array): Format {
-  const format = parseObject(bytes) as unknown as Format
+  const { check, ...rest } = parsed(bytes)
+  const format = rest as unknown as Format
+  if (check !== checkOf(format)) throw damaged()
   if (!(format.minReader <= formatVersion && format.minWriter <= formatVersion))
     throw snapshotError(
       'REPOSITORY_UNSUPPORTED',
       `the repository needs a release that knows format ${format.minReader}, and this one knows ${formatVersion}`,
       { fields: { version: format.version } },
     )
-  checkInteger('format.graceMs', format.graceMs, { min: 1 })
-  checkInteger('format.chunker.minBytes', format.chunker?.minBytes, { min: 1 })
-  checkInteger('format.chunker.averageBytes', format.chunker.averageBytes, { min: format.chunker.minBytes })
-  checkInteger('format.chunker.maxBytes', format.chunker.maxBytes, {
-    min: format.chunker.averageBytes,
-    max: 2 ** 30,
-  })
+  try {
+    const { graceMs, chunker } = format
+    checkInteger('format.graceMs', graceMs, { min: 1 })
+    checkInteger('format.chunker.minBytes', chunker?.minBytes, { min: 1 })
+    checkInteger('format.chunker.averageBytes', chunker.averageBytes, { min: chunker.minBytes })
+    checkInteger('format.chunker.maxBytes', chunker.maxBytes, { min: chunker.averageBytes, max: 2 ** 30 })
+  } catch (cause) {
+    throw damaged(cause)
+  }
   return format
+}
+
+function parsed(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    return parseObject(bytes)
+  } catch (cause) {
+    throw damaged(cause)
+  }
+}
+
+function checkOf(format: object): string {
+  return createHash('sha256').update(JSON.stringify(format)).digest('hex')
+}
+
+function damaged(cause?: unknown): Error {
+  return snapshotError('OBJECT_CORRUPT', `${formatKey} is damaged: take it from a copy of the repository`, {
+    cause,
+    fields: { key: formatKey },
+  })
 }
 
 export function blobKey(hex: string): string {

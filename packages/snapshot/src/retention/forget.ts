@@ -64,6 +64,6 @@ async function removeRef({ store }: Context, key: string, signal?: AbortSignal):
   await store.delete(key, { signal })
 }
 
-function publicRef({ digest, name, timeMs }: Ref): ForgottenSnapshot {
+export function publicRef({ digest, name, timeMs }: Ref): ForgottenSnapshot {
   return { digest: `sha256:${digest}`, name, timeMs }
 }

@@ -93,6 +93,40 @@ test('an object cut to 0, half or all but a byte, or gone, is found by every lev
   }
 })
 
+test('format.json, of which no digest tells, is believed only whole', async () => {
+  const whole = (await store.get('format.json'))!
+  const random = createSeededRandom(17)
+  const broken = [0, whole.length >> 1, whole.length - 3].map((length) => whole.subarray(0, length))
+  for (let trial = 0; trial < 60; trial += 1) {
+    const flipped = Uint8Array.from(whole)
+    flipped[Math.floor(random() * whole.length)]! ^= 1 << Math.floor(random() * 8)
+    broken.push(flipped)
+  }
+  for (const bytes of broken) {
+    await store.put('format.json', [bytes])
+    const opened = await openRepository(store).then(
+      async (repository) => (await repository.list()).length,
+      (error: unknown) => (isCoded(error) ? 'refused' : error),
+    )
+    // Spaces may be others: they mean nothing.
+    if (opened !== 'refused')
+      expect(JSON.parse(Buffer.from(bytes).toString())).toEqual(JSON.parse(Buffer.from(whole).toString()))
+  }
+})
+
+test('one damaged snapshot does not hide the others', async () => {
+  await using repository = await openRepository(store)
+  const source = join(folder, 'source')
+  const second = await repository.backup(directory(source), { name: 'n' })
+  const key = `blobs/sha256/${snapshot.digest.slice(7)}`
+  await store.put(key, [Buffer.from('{}')])
+  await using fresh = await openRepository(store)
+  await expect(fresh.list()).rejects.toMatchObject({ code: 'OBJECT_CORRUPT' })
+  const damaged: string[] = []
+  const listed = await fresh.list({ onDamaged: ({ digest }) => damaged.push(digest) })
+  expect([listed.map(({ digest }) => digest), damaged]).toEqual([[second.digest], [snapshot.digest]])
+})
+
 test('two objects that change places are both found', async () => {
   const [one, two] = (await blobs()) as [string, string]
   const [first, second] = [(await store.get(one))!, (await store.get(two))!]
