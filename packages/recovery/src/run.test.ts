@@ -384,3 +384,18 @@ test('stats count the steps', async () => {
   await lab.clock.advance(150)
   await running.finished
 })
+
+test('a plan of many steps on one another makes Node warn of nothing', async () => {
+  const lab = createLab()
+  const names = Array.from({ length: 15 }, (_, at) => `s${at}`)
+  const services = names.map((name, at) => [name, { startMs: 0, needs: names.slice(0, at) }] as const)
+  const warnings: unknown[] = []
+  const listen = (warning: unknown): unknown => warnings.push(warning)
+  process.on('warning', listen)
+  const run = lab.plan(Object.fromEntries(services), { slots: 20 }).run(lab.options())
+  await lab.clock.advance(100)
+  expect((await run).outcome).toBe('recovered')
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', listen)
+  expect(warnings).toEqual([])
+})

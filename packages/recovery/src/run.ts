@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Events } from '@holdfast/core'
 import { type Chronicle, createChronicle, errorRecord } from './chronicle.ts'
 import { recoveryError } from './errors.ts'
@@ -63,6 +64,7 @@ function conduct(score: Score): Run {
   const { graph, settings, options, events, chronicle, order, run } = score
   const { clock, random, slots, rtoMs } = settings
   const stop = new AbortController()
+  setMaxListeners(0, stop.signal) // each call of each step listens
   const past = new Map(reportOf(chronicle.records)!.steps.map((step) => [step.step, step]))
   const values = new Map<string, unknown>()
   const waiting = new Set(order)

@@ -40,11 +40,11 @@ export async function bringBack(run: StepRun): Promise<StepEnd> {
   try {
     const found = await attempted('state', () => ask(run))
     const confirms = found !== undefined && past.state === 'ready'
-    if (!confirms) await tell.began()
+    if (!confirms) tell.began()
     const value = found === undefined ? await startAnew() : await takeFound(found)
     const healthyMs = await becomeHealthy(value)
     if (confirms) return { ready: true }
-    await tell.healthy(healthyMs)
+    tell.healthy(healthyMs)
     const trafficMs = await openTraffic(value)
     const whole = found === undefined && past.starts === 0
     await tell.ready(clock.now() - begunMs, whole, trafficMs)
@@ -56,7 +56,7 @@ export async function bringBack(run: StepRun): Promise<StepEnd> {
   async function takeFound(value: unknown): Promise<unknown> {
     if (context.mode === 'drill' && past.starts === 0) throw notIsolated(spec.name)
     run.hold(value)
-    await tell.found()
+    tell.found()
     return value
   }
 
@@ -66,12 +66,12 @@ export async function bringBack(run: StepRun): Promise<StepEnd> {
       const verifyMs = await timed(() =>
         attempted('verify', () => call(run, 'verify', limits.verifyTimeoutMs, verify)),
       )
-      await tell.verified(verifyMs)
+      tell.verified(verifyMs)
     }
     const begun = clock.now()
     const value = await attempted('start', startOnce)
     run.hold(value)
-    await tell.started(clock.now() - begun)
+    tell.started(clock.now() - begun)
     signal.throwIfAborted()
     return value
   }

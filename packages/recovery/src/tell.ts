@@ -1,16 +1,22 @@
 import type { Clock, Events, FailedAttempt } from '@holdfast/core'
-import type { Chronicle, Fact } from './chronicle.ts'
+import type { Chronicle } from './chronicle.ts'
 import type { RecoveryEvents } from './events.ts'
 import type { Phase } from './types.ts'
 
-/** How one step tells what it does: as events, and in the journal. Promises resolve when the record is durable. */
+/**
+ * How one step tells what it does: as events, and in the journal.
+ *
+ * Only two records are waited for, `starting` before the start and `ready`
+ * before dependents begin: the others cost a recovery no time, and what they
+ * tell is seen by `state` as well.
+ */
 export interface Tell {
-  began(): Promise<void>
-  found(): Promise<void>
-  verified(durationMs: number): Promise<void>
+  began(): void
+  found(): void
+  verified(durationMs: number): void
   starting(attempt: number): Promise<void>
-  started(durationMs: number): Promise<void>
-  healthy(durationMs: number): Promise<void>
+  started(durationMs: number): void
+  healthy(durationMs: number): void
   ready(durationMs: number, whole: boolean, trafficMs: number | undefined): Promise<void>
   reverted(unhealthy: readonly string[]): void
   retry(phase: Phase, failure: FailedAttempt): void
@@ -25,16 +31,16 @@ export function createTell(
   clock: Clock,
 ): Tell {
   const { step } = of
-  const noteTimed = (type: 'verified' | 'started' | 'healthy', durationMs: number): Promise<void> =>
-    note({ type, step, durationMs: Math.round(durationMs) } as Fact)
+  const noteTimed = (type: 'verified' | 'started' | 'healthy', durationMs: number): void =>
+    void note({ type, step, durationMs: Math.round(durationMs) })
   return {
     began: () => {
       emit('stepBegan', { ...of, atMs: atMs() })
-      return note({ type: 'began', step })
+      void note({ type: 'began', step })
     },
     found: () => {
       emit('found', of)
-      return note({ type: 'found', step })
+      void note({ type: 'found', step })
     },
     verified: (durationMs) => noteTimed('verified', durationMs),
     starting: (attempt) => note({ type: 'starting', step, attempt }),

@@ -2,7 +2,7 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { checkString, type Running } from '@holdfast/core'
 import { recoveryError } from '../errors.ts'
-import { decodeJournal, encodeHeader, encodeRecord } from './format.ts'
+import { type Decoded, decodeJournal, encodeHeader, encodeRecord } from './format.ts'
 import type { Journal, JournalRecord } from './journal.ts'
 import { takeLock } from './lock.ts'
 
@@ -46,14 +46,16 @@ async function openLocked(path: string, unlock: () => Promise<void>): Promise<Fi
 async function fileJournal(
   path: string,
   file: FileHandle,
-  { records: found, wholeBytes }: { records: readonly JournalRecord[]; wholeBytes: number },
+  { records: found, wholeBytes }: Decoded,
   unlock: () => Promise<void>,
 ): Promise<FileJournal> {
   const records = [...found]
-  let size = wholeBytes
-  let broken: Error | undefined
+  /** What waits for the write under way; it is then written, and synced, at once. */
+  let waiting: { readonly records: JournalRecord[]; readonly written: Promise<void> } | undefined
   let last: Promise<void> = Promise.resolve()
   let closing: Promise<void> | undefined
+  let size = wholeBytes
+  let broken: Error | undefined
   await file.truncate(size).catch(rethrow(path, 'write'))
   if (size === 0) await write(encodeHeader())
   await syncFolder(dirname(path)).catch(rethrow(path, 'write'))
@@ -61,33 +63,45 @@ async function fileJournal(
   return { path, read, append, close, [Symbol.asyncDispose]: close }
 
   async function read(): Promise<readonly JournalRecord[]> {
+    await last
     return structuredClone(records)
   }
 
   function append(record: JournalRecord): Promise<void> {
     if (closing)
       return Promise.reject(recoveryError('JOURNAL_CLOSED', `${path} was closed`, { fields: { path } }))
-    const line = encodeRecord(record)
-    const written = last.then(() => write(line)).then(() => void records.push(structuredClone(record)))
-    last = written.catch(() => undefined) // It is the caller's: the next append has its own answer.
-    return written
+    if (!waiting) {
+      const batch: JournalRecord[] = []
+      waiting = { records: batch, written: last.then(() => writeBatch(batch)) }
+      last = waiting.written.catch(() => undefined) // It is the callers': the next batch has its own answer.
+    }
+    waiting.records.push(structuredClone(record))
+    return waiting.written
   }
 
-  async function write(line: string): Promise<void> {
+  async function writeBatch(batch: readonly JournalRecord[]): Promise<void> {
+    waiting = undefined
+    await write(batch.map(encodeRecord).join(''))
+    records.push(...batch)
+  }
+
+  async function write(lines: string): Promise<void> {
     if (broken) throw broken
-    const bytes = Buffer.from(line)
-    try {
-      await writeAll(file, bytes, size)
-    } catch (cause) {
-      throw failed(path, 'write', cause) // What was written of it is written over by the next one.
-    }
-    try {
-      await file.datasync()
-    } catch (cause) {
-      broken = failed(path, 'write', cause)
-      throw broken
-    }
+    const bytes = Buffer.from(lines)
+    await writeAll(file, bytes, size).catch(undo)
+    await file.datasync().catch(breakOff)
     size += bytes.length
+  }
+
+  /** Cuts off what was written of some lines that could not be written whole. */
+  async function undo(cause: unknown): Promise<never> {
+    await file.truncate(size).catch(breakOff)
+    throw failed(path, 'write', cause)
+  }
+
+  function breakOff(cause: unknown): never {
+    broken = failed(path, 'write', cause)
+    throw broken
   }
 
   function close(): Promise<void> {
