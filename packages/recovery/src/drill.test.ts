@@ -118,3 +118,23 @@ test('a start of a drill that comes up when it was given up already is stopped a
   expect(lab.trace).toContain('500 db stop db')
   expect(lab.up.size).toBe(0)
 })
+
+test('a drill too waits until all that a step stands on is healthy at once', async () => {
+  const lab = createLab()
+  let sick = false
+  const plan = lab.plan({
+    db: { healthy: () => !sick },
+    web: {
+      needs: ['db'],
+      start: async (_, up) => {
+        sick = true
+        return up()
+      },
+    },
+  })
+  const run = plan.run(lab.options({ mode: 'drill' }))
+  await lab.clock.advance(300)
+  sick = false
+  await lab.clock.advance(300)
+  expect((await run).steps[1]).toMatchObject({ state: 'ready', readyMs: 310 })
+})

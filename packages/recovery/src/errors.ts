@@ -1,4 +1,5 @@
 import { defineErrors, type ErrorFactory } from '@holdfast/core'
+import type { Phase } from './types.ts'
 
 export type RecoveryErrorCode =
   | 'RECOVERY_STEP_MISSING'
@@ -34,3 +35,11 @@ export const recoveryError: ErrorFactory<RecoveryErrorCode> = defineErrors<Recov
   JOURNAL_FAILED: 'retryable',
   JOURNAL_CLOSED: 'permanent',
 })
+
+export function timedOut(step: string, phase: Phase, timeoutMs: number): Error {
+  return recoveryError(
+    'STEP_TIMED_OUT',
+    `Step '${step}' was not done with '${phase}' within ${timeoutMs} ms; raise its limit or look at what it waits for`,
+    { fields: { step, phase, timeoutMs } },
+  )
+}

@@ -1,4 +1,4 @@
-import type { Graph, GraphStep } from './graph.ts'
+import { type Graph, type GraphStep, tiersOf } from './graph.ts'
 import { priorityOrder } from './priority.ts'
 import { listSchedule, type Span } from './schedule.ts'
 import type { Figures } from './types.ts'
@@ -33,22 +33,24 @@ export function durationsOf(graph: Graph<Timed>, figures: Figures = {}): (step: 
   return (step) => figures[step] ?? graph.byName.get(step)!.expectMs
 }
 
-export function forecastOf(
+export interface Arrangement {
+  /** Who gets a free slot first. */
+  readonly order: readonly string[]
+  /** What comes of that if every step takes as long as it should. */
+  readonly forecast: Forecast
+}
+
+export function arrange(
   graph: Graph<Timed>,
-  rtoMs: Readonly<Record<number, number>>,
-  slots: number,
+  { rtoMs, slots }: { readonly rtoMs: Readonly<Record<number, number>>; readonly slots: number },
   figures?: Figures,
-): Forecast {
+): Arrangement {
   const durationMs = durationsOf(graph, figures)
   const order = priorityOrder(graph, durationMs, slots)
   const schedule = listSchedule(graph, order, durationMs, slots)
   const steps = [...schedule].map(([step, span]) => ({ step, tier: graph.byName.get(step)!.tier, ...span }))
-  const tiers = [...new Set(graph.steps.map(({ tier }) => tier))].sort((one, other) => one - other)
-  return {
-    steps,
-    tiers: tiers.map((tier) => ({ tier, rtoMs: rtoMs[tier]!, readyMs: latest(steps, tier) })),
-    readyMs: latest(steps),
-  }
+  const tiers = tiersOf(graph).map((tier) => ({ tier, rtoMs: rtoMs[tier]!, readyMs: latest(steps, tier) }))
+  return { order, forecast: { steps, tiers, readyMs: latest(steps) } }
 }
 
 function latest(steps: readonly ForecastStep[], tier?: number): number {

@@ -41,3 +41,8 @@ export function wavesOf({ steps }: Graph): readonly (readonly string[])[] {
   }
   return waves
 }
+
+/** Those tiers that have steps, the lowest first. */
+export function tiersOf({ steps }: Pick<Graph, 'steps'>): readonly number[] {
+  return [...new Set(steps.map(({ tier }) => tier))].sort((one, other) => one - other)
+}

@@ -1,11 +1,12 @@
 import { createEvents } from '@holdfast/core'
+import { startRun } from './begin.ts'
 import { recoveryError } from './errors.ts'
 import type { RecoveryEvents } from './events.ts'
-import { type Forecast, forecastOf } from './forecast.ts'
+import { arrange, type Forecast } from './forecast.ts'
 import { buildGraph, type Graph, wavesOf } from './graph.ts'
 import { problemsOf } from './problems.ts'
 import type { Report } from './report.ts'
-import { type Run, startRun } from './run.ts'
+import type { Run } from './run.ts'
 import {
   type AnyStep,
   checkFigures,
@@ -56,7 +57,7 @@ export function planRecovery<const Rto extends Readonly<Record<number, number>>>
   }
 
   function forecast(figures?: Figures): Forecast {
-    return forecastOf(graph(), settings.rtoMs, settings.slots, checkFigures(figures))
+    return arrange(graph(), settings, checkFigures(figures)).forecast
   }
 
   async function start(given: RunOptions): Promise<RunningRecovery> {
@@ -80,9 +81,9 @@ export function planRecovery<const Rto extends Readonly<Record<number, number>>>
     const onAbort = (): void => run.abort(signal?.reason)
     if (signal?.aborted) onAbort()
     signal?.addEventListener('abort', onAbort, { once: true })
-    const finished = run.over.then(() => {
+    const finished = run.over.then((end) => {
       signal?.removeEventListener('abort', onAbort)
-      run.aborted.throwIfAborted()
+      if ('abortedBy' in end) throw end.abortedBy
       return run.report()
     })
     const exited = finished.then((report) => {

@@ -1,3 +1,4 @@
+import { tiersOf } from './graph.ts'
 import type { DeclaredPlan, ErrorRecord, JournalRecord, Outcome } from './journal/journal.ts'
 import type { Figures, Mode, Phase } from './types.ts'
 
@@ -83,7 +84,7 @@ export function reportOf(records: readonly JournalRecord[]): Report | undefined 
   const list = [...steps.values()]
   return {
     ...{ run, mode, folder, declaredAt, ...(outcome && { outcome }), resumed, atMs },
-    tiers: tiersOf(plan, list, atMs),
+    tiers: reportTiers(plan, list, atMs),
     steps: list,
     figures,
   }
@@ -154,13 +155,12 @@ function applyRecord(step: Draft<ReportStep>, record: StepRecord): void {
   }
 }
 
-function tiersOf(
-  { rtoMs, forecastMs }: DeclaredPlan,
+function reportTiers(
+  { steps: plan, rtoMs, forecastMs }: DeclaredPlan,
   steps: readonly ReportStep[],
   atMs: number,
 ): readonly ReportTier[] {
-  const tiers = [...new Set(steps.map(({ tier }) => tier))].sort((one, other) => one - other)
-  return tiers.map((tier) => {
+  return tiersOf({ steps: plan }).map((tier) => {
     const own = steps.filter((step) => step.tier === tier)
     const ready = own.every(({ state }) => state === 'ready')
     const readyMs = Math.max(...own.map((step) => step.readyMs ?? 0))

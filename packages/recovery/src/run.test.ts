@@ -187,6 +187,20 @@ test('a check of health that hangs or rejects counts as not healthy, and is aske
   expect((await run).steps[0]).toMatchObject({ state: 'ready', healthyMs: 70 })
 })
 
+test('health is asked for once more when its time is up, however long the pauses are', async () => {
+  const lab = createLab()
+  const asked: number[] = []
+  const healthy = async (): Promise<boolean> => {
+    asked.push(lab.clock.now())
+    return false
+  }
+  const plan = lab.plan({ db: { startMs: 0, own: { healthy, healthyTimeoutMs: 1_500, pollMs: 1_000 } } })
+  const run = plan.run(lab.options())
+  await lab.clock.advance(5_000)
+  expect((await run).steps[0]?.error).toMatchObject({ phase: 'healthy', code: 'STEP_UNHEALTHY' })
+  expect(asked).toEqual([0, 1_000, 1_500])
+})
+
 test('a start that resolves after its time is up, within the grace, counts; its signal was aborted', async () => {
   const lab = createLab()
   let reason: unknown

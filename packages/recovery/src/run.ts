@@ -1,55 +1,29 @@
 import { setMaxListeners } from 'node:events'
 import type { Events } from '@holdfast/core'
-import { type Chronicle, createChronicle, errorRecord } from './chronicle.ts'
-import { recoveryError } from './errors.ts'
+import { type Chronicle, errorRecord } from './chronicle.ts'
 import type { RecoveryEvents } from './events.ts'
-import { durationsOf, forecastOf } from './forecast.ts'
-import type { Graph } from './graph.ts'
-import type { DeclaredPlan, Outcome } from './journal/journal.ts'
-import { priorityOrder } from './priority.ts'
+import { type Graph, tiersOf } from './graph.ts'
+import { isHealthy, type NoteError } from './health.ts'
+import type { Outcome } from './journal/journal.ts'
 import { type Report, type ReportStep, reportOf } from './report.ts'
 import { nextSteps } from './schedule.ts'
 import type { PlanSettings, StepSpec } from './settings.ts'
-import { ask, bringBack, isHealthy, type StepEnd, type StepRun, stopStep } from './step.ts'
+import { ask, bringBack, type StepEnd, type StepRun, stopStep } from './step.ts'
 import { createTell } from './tell.ts'
 import type { RunOptions } from './types.ts'
 
 /** One run of a plan, at work. */
 export interface Run {
   report(): Report
-  /** Resolves when it is over, however it ended. Never rejects. */
-  readonly over: Promise<void>
-  readonly aborted: AbortSignal
+  /** Resolves when it is over, and tells whether it was aborted before its end. Never rejects. */
+  readonly over: Promise<{ readonly abortedBy?: unknown }>
   abort(reason: unknown): void
   /** How many steps have a slot. */
   working(): number
 }
 
-/** Begins a run, or goes on with the journal's. Rejects where that is not possible; nothing has been called then. */
-export async function startRun(
-  graph: Graph<StepSpec>,
-  settings: PlanSettings,
-  options: RunOptions,
-  events: Events<RecoveryEvents>,
-): Promise<Run> {
-  const { clock } = settings
-  const { journal, mode, folder, figures } = options
-  const before = await journal.read()
-  const past = reportOf(before)
-  if (past) checkResumable(past, options)
-  const declaredAt = past?.declaredAt ?? options.declaredAt ?? clock.wall()
-  const chronicle = createChronicle({ journal, before, declaredAt, clock, events })
-  const plan = declaredPlan(graph, settings, options)
-  const run = past?.run ?? newRunName(declaredAt, settings.random)
-  if (past) await chronicle.noteSurely({ type: 'resumed', plan })
-  else await chronicle.noteSurely({ type: 'declared', run, mode, folder, declaredAt, plan })
-  options.signal?.throwIfAborted()
-  const order = priorityOrder(graph, durationsOf(graph, figures), settings.slots)
-  events.emit('began', { run, mode, resumed: past !== undefined, atMs: chronicle.atMs() })
-  return conduct({ graph, settings, options, events, chronicle, order, run })
-}
-
-interface Score {
+/** What a run is conducted by. */
+export interface Score {
   readonly graph: Graph<StepSpec>
   readonly settings: PlanSettings
   readonly options: RunOptions
@@ -60,7 +34,8 @@ interface Score {
   readonly run: string
 }
 
-function conduct(score: Score): Run {
+/** Gives slots to steps until none is left that could use one. */
+export function conduct(score: Score): Run {
   const { graph, settings, options, events, chronicle, order, run } = score
   const { clock, random, slots, rtoMs } = settings
   const stop = new AbortController()
@@ -79,11 +54,10 @@ function conduct(score: Score): Run {
     finish = resolve
   }).then(end)
 
-  for (const tier of tiers()) void watchRto(tier)
+  for (const tier of tiersOf(graph)) void watchRto(tier)
   dispatch()
   return {
     over,
-    aborted: stop.signal,
     abort: (reason) => stop.abort(reason),
     working: () => working.size,
     report: () => reportOf(chronicle.records)!,
@@ -151,21 +125,21 @@ function conduct(score: Score): Run {
         values.set(name, value)
         if (options.mode === 'drill') late.push(stopOne(name))
       },
-      unhealthy: () => unhealthyOf(name, signal),
+      unhealthy: (noteError) => unhealthyOf(name, signal, noteError),
     }
   }
 
   /** Asks a step and all it stands on, at the same time. */
-  async function unhealthyOf(name: string, signal: AbortSignal): Promise<readonly string[]> {
+  async function unhealthyOf(
+    name: string,
+    signal: AbortSignal,
+    noteError: NoteError,
+  ): Promise<readonly string[]> {
     const names = [...graph.ancestors.get(name)!, name]
     const answers = await Promise.all(
-      names.map((other) => isHealthy(stepRun(other, signal), values.get(other))),
+      names.map((other) => isHealthy(stepRun(other, signal), values.get(other), noteError)),
     )
     return names.filter((_, at) => !answers[at])
-  }
-
-  function tiers(): readonly number[] {
-    return [...new Set(graph.steps.map(({ tier }) => tier))]
   }
 
   function isTierReady(tier: number): boolean {
@@ -178,18 +152,20 @@ function conduct(score: Score): Run {
     events.emit('rtoExceeded', { tier, atMs: chronicle.atMs(), rtoMs: rtoMs[tier]! })
   }
 
-  async function end(): Promise<void> {
+  async function end(): Promise<{ readonly abortedBy?: unknown }> {
     ended.abort('over')
+    const { aborted, reason } = stop.signal
     if (options.mode === 'drill') await stopAll()
-    const outcome = outcomeOf()
+    const outcome = outcomeOf(aborted)
     if (outcome) await chronicle.note({ type: 'ended', outcome })
     await chronicle.written()
     if (outcome) events.emit('ended', { report: reportOf(chronicle.records)! })
+    return aborted ? { abortedBy: reason } : {}
   }
 
   /** Undefined where it can be resumed. */
-  function outcomeOf(): Outcome | undefined {
-    if (stop.signal.aborted) return options.mode === 'drill' ? 'aborted' : undefined
+  function outcomeOf(aborted: boolean): Outcome | undefined {
+    if (aborted) return options.mode === 'drill' ? 'aborted' : undefined
     return ready.size === graph.steps.length ? 'recovered' : 'incomplete'
   }
 
@@ -213,41 +189,4 @@ function conduct(score: Score): Run {
       await chronicle.note({ type: 'stopped', step: name, error: errorRecord(error) })
     }
   }
-}
-
-function checkResumable(past: Report, { mode, folder }: RunOptions): void {
-  const over = past.outcome !== undefined && (mode === 'drill' || past.outcome === 'recovered')
-  if (past.mode !== mode || past.folder !== folder)
-    throw recoveryError(
-      'JOURNAL_OF_ANOTHER',
-      `The journal is of the ${past.mode} ${past.run} in ${past.folder}: give this ${mode} in ${folder} a journal of its own`,
-      { fields: { run: past.run, mode: past.mode, folder: past.folder } },
-    )
-  if (over)
-    throw recoveryError(
-      'JOURNAL_ENDED',
-      `The ${mode} ${past.run} is over (${past.outcome}): give the next one a new journal`,
-      { fields: { run: past.run, outcome: past.outcome } },
-    )
-}
-
-function declaredPlan(
-  graph: Graph<StepSpec>,
-  { rtoMs, slots }: PlanSettings,
-  { figures }: RunOptions,
-): DeclaredPlan {
-  const { tiers } = forecastOf(graph, rtoMs, slots, figures)
-  return {
-    steps: graph.steps.map(({ name, tier, needs }) => ({ name, tier, needs })),
-    rtoMs,
-    forecastMs: Object.fromEntries(tiers.map(({ tier, readyMs }) => [tier, Math.round(readyMs)])),
-  }
-}
-
-/** Such as `20260131T120000Z-1f8a03`: sorts by time, and is safe in names of files, units and containers. */
-function newRunName(declaredAt: number, random: () => number): string {
-  const time = new Date(declaredAt).toISOString().replace(/[-:]|\.\d+/g, '')
-  return `${time}-${Math.floor(random() * 2 ** 24)
-    .toString(16)
-    .padStart(6, '0')}`
 }

@@ -1,7 +1,7 @@
 import type { Random } from '@holdfast/core'
 import { createSeededRandom } from '@holdfast/core/testing'
 import { expect, test } from 'vitest'
-import { forecastOf, type Timed } from './forecast.ts'
+import { arrange, type Timed } from './forecast.ts'
 import { buildGraph, type Graph } from './graph.ts'
 import { planRecovery } from './plan.ts'
 import { priorityOrder } from './priority.ts'
@@ -44,7 +44,7 @@ test('a forecast gives slots to lower tiers first, and to those that these wait 
     step('db', 1, 20, ['disk']),
     step('mail', 2, 30),
   ])
-  const { steps, tiers, readyMs } = forecastOf(graph, { 1: 15, 2: 60, 3: 900 }, 1)
+  const { steps, tiers, readyMs } = arrange(graph, { rtoMs: { 1: 15, 2: 60, 3: 900 }, slots: 1 }).forecast
   expect(steps.map((one) => [one.step, one.beginMs, one.readyMs])).toEqual([
     ...[
       ['disk', 0, 10],
@@ -63,14 +63,17 @@ test('a forecast gives slots to lower tiers first, and to those that these wait 
 
 test('figures of a drill take the place of what is expected', () => {
   const graph = buildGraph([step('db', 1, 10), step('web', 1, 10, ['db'])])
-  expect(forecastOf(graph, { 1: 1 }, 2, { web: 25, gone: 9 }).readyMs).toBe(35)
+  expect(arrange(graph, { rtoMs: { 1: 1 }, slots: 2 }, { web: 25, gone: 9 }).forecast.readyMs).toBe(35)
 })
 
 test('with too few slots, the longest path goes first; where that is all the same, the short ones', () => {
   const short = ['x', 'y', 'z'].map((name) => step(name, 1, 5))
   const chain = [step('a', 1, 5), step('b', 1, 5, ['a']), step('c', 1, 5, ['b'])]
-  expect(forecastOf(buildGraph([...short, ...chain]), { 1: 1 }, 2).readyMs).toBe(15)
-  const { steps, readyMs } = forecastOf(buildGraph([step('long', 1, 9), step('short', 1, 1)]), { 1: 1 }, 1)
+  expect(arrange(buildGraph([...short, ...chain]), { rtoMs: { 1: 1 }, slots: 2 }).forecast.readyMs).toBe(15)
+  const { steps, readyMs } = arrange(buildGraph([step('long', 1, 9), step('short', 1, 1)]), {
+    rtoMs: { 1: 1 },
+    slots: 1,
+  }).forecast
   expect([steps[0]?.step, readyMs]).toEqual(['short', 10])
 })
 

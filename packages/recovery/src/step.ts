@@ -1,17 +1,13 @@
-import { type Backoff, type Clock, type Random, retry, withTimeout } from '@holdfast/core'
+import { type Random, retry } from '@holdfast/core'
 import { callSettled, type Outcome } from './call.ts'
-import { recoveryError } from './errors.ts'
+import { recoveryError, timedOut } from './errors.ts'
+import { type Asked, isHealthy, type NoteError, untilHealthy } from './health.ts'
 import type { ReportStep } from './report.ts'
-import type { StepSpec } from './settings.ts'
 import type { Tell } from './tell.ts'
-import type { Phase, StartedContext, StepContext } from './types.ts'
+import type { Phase, StepContext } from './types.ts'
 
 /** What one step of one run works with. */
-export interface StepRun {
-  readonly spec: StepSpec
-  readonly context: Omit<StepContext, 'signal'>
-  readonly signal: AbortSignal
-  readonly clock: Clock
+export interface StepRun extends Asked {
   readonly random: Random
   /** What the journal says about it, from before this process. */
   readonly past: ReportStep
@@ -21,7 +17,7 @@ export interface StepRun {
   /** A start that was given up and succeeded after all. */
   readonly late: (value: unknown) => void
   /** Which of this step and all it stands on is not healthy now. */
-  readonly unhealthy: () => Promise<readonly string[]>
+  readonly unhealthy: (noteError: NoteError) => Promise<readonly string[]>
 }
 
 export type StepEnd = { readonly ready: true } | { readonly phase: Phase; readonly error: unknown }
@@ -87,7 +83,7 @@ export async function bringBack(run: StepRun): Promise<StepEnd> {
 
   async function becomeHealthy(value: unknown): Promise<number> {
     phase = 'healthy'
-    const answer = async (noteError: (error: unknown) => void): Promise<readonly string[]> =>
+    const answer = async (noteError: NoteError): Promise<readonly string[]> =>
       (await isHealthy(run, value, noteError)) ? [] : [spec.name]
     return timed(() => tell.phase('healthy', 1, () => untilHealthy(run, answer)))
   }
@@ -97,8 +93,8 @@ export async function bringBack(run: StepRun): Promise<StepEnd> {
     const { traffic } = spec
     let told = false
     const gate = (): Promise<void> =>
-      untilHealthy(run, async () => {
-        const unhealthy = await run.unhealthy()
+      untilHealthy(run, async (noteError) => {
+        const unhealthy = await run.unhealthy(noteError)
         if (unhealthy.length > 0 && !told) tell.reverted(unhealthy)
         told ||= unhealthy.length > 0
         return unhealthy
@@ -116,7 +112,7 @@ export async function bringBack(run: StepRun): Promise<StepEnd> {
     phase = of
     return retry((attempt) => tell.phase(of, attempt, () => operation(attempt)), {
       attempts: limits.attempts,
-      backoff: limits.backoff satisfies Backoff,
+      backoff: limits.backoff,
       signal,
       clock,
       random: run.random,
@@ -145,51 +141,6 @@ export async function stopStep(run: StepRun, value: unknown): Promise<void> {
   )
 }
 
-/** One answer of `healthy`, within its time; a rejection counts as no. */
-export async function isHealthy(
-  { spec, context, signal, clock }: StepRun,
-  value: unknown,
-  noteError: (error: unknown) => void = () => undefined,
-): Promise<boolean> {
-  try {
-    return await withTimeout(
-      async (scope) =>
-        (await spec.healthy({ ...context, value, signal: scope } as StartedContext<unknown>)) === true,
-      {
-        timeoutMs: spec.limits.checkTimeoutMs,
-        onTimeout: () => timedOut(spec.name, 'healthy', spec.limits.checkTimeoutMs),
-        signal,
-        clock,
-      },
-    )
-  } catch (error) {
-    signal.throwIfAborted()
-    noteError(error)
-    return false
-  }
-}
-
-/** Asks again and again who is not healthy, until nobody is. */
-async function untilHealthy(
-  { spec, signal, clock }: StepRun,
-  unhealthy: (noteError: (error: unknown) => void) => Promise<readonly string[]>,
-): Promise<void> {
-  const { healthyTimeoutMs, pollMs } = spec.limits
-  const end = clock.now() + healthyTimeoutMs
-  let cause: unknown
-  for (;;) {
-    const names = await unhealthy((error) => {
-      cause = error
-    })
-    signal.throwIfAborted()
-    if (names.length === 0) return
-    const leftMs = end - clock.now()
-    if (leftMs <= 0) throw notHealthy(spec, names, cause)
-    await clock.sleep(Math.min(pollMs, leftMs), signal)
-    signal.throwIfAborted()
-  }
-}
-
 /** Calls one of a step's functions under its deadline. */
 function call<T>(
   run: StepRun,
@@ -215,27 +166,11 @@ function takeLate(run: StepRun, outcome: Outcome<unknown>): void {
   if ('value' in outcome) run.late(outcome.value)
 }
 
-function timedOut(step: string, phase: Phase, timeoutMs: number): Error {
-  return recoveryError(
-    'STEP_TIMED_OUT',
-    `Step '${step}' was not done with '${phase}' within ${timeoutMs} ms; raise its limit or look at what it waits for`,
-    { fields: { step, phase, timeoutMs } },
-  )
-}
-
 function unsettled(step: string, phase: Phase, cause: unknown): Error {
   return recoveryError(
     'STEP_UNSETTLED',
     `'${phase}' of step '${step}' goes on although its signal was aborted: it is not called again. Let it heed the signal`,
     { cause, fields: { step, phase } },
-  )
-}
-
-function notHealthy({ name, limits }: StepSpec, unhealthy: readonly string[], cause: unknown): Error {
-  return recoveryError(
-    'STEP_UNHEALTHY',
-    `Step '${name}' waited ${limits.healthyTimeoutMs} ms for ${unhealthy.join(', ')} to be healthy`,
-    { ...(cause === undefined ? {} : { cause }), fields: { step: name, unhealthy } },
   )
 }
 

@@ -35,7 +35,7 @@ export interface StartedContext<T, Needs = object> extends StepContext<Needs> {
 
 /** The knobs of a step that a plan can preset for all its steps. All times in milliseconds. */
 export interface StepLimits {
-  /** How often `state`, `verify`, `start` and `traffic` are tried, the first time included, ≥ 1. @default 1 */
+  /** How often `state`, `verify`, `start` and `traffic` are tried, the first time included, ≥ 1; an error that says it is not `retryable` is the last. @default 1 */
   readonly attempts?: number
   /** The pause before each further attempt. @default { minMs: 1_000, maxMs: 30_000, factor: 2, jitter: 'full' } */
   readonly backoff?: Partial<Backoff>
