@@ -1,0 +1,1 @@
+export { type JournalSuite, journalCompliance, type SuiteRunner } from './compliance.ts'
