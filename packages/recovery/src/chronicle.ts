@@ -9,7 +9,7 @@ export type Fact = WithoutTime<JournalRecord>
 /** What happened in a run, in order, written down as it happens. */
 export interface Chronicle {
   readonly records: readonly JournalRecord[]
-  /** Milliseconds since the declaration, monotonic, also over a resume. */
+  /** Milliseconds since the declaration, monotonic, also over a resume; suspended time counts. */
   atMs(): number
   /** Writes a record, and resolves when it is durable, or has failed, which is told as an event. */
   note(fact: Fact): Promise<void>
@@ -18,6 +18,9 @@ export interface Chronicle {
   /** Resolves when nothing is left to be written. */
   written(): Promise<void>
 }
+
+/** So coarse is `uptime` of the clock. */
+const uptimeStepMs = 10
 
 export function createChronicle(options: {
   readonly journal: Journal
@@ -29,13 +32,16 @@ export function createChronicle(options: {
   const { journal, before, declaredAt, clock, events } = options
   const records = [...before]
   // Only this once is the wall clock asked: it may jump. A declaration in the future counts as now.
-  const baseMs = Math.max(0, clock.wall() - declaredAt, before.at(-1)?.atMs ?? 0) - clock.now()
+  const baseMs = Math.max(0, clock.wall() - declaredAt, before.at(-1)?.atMs ?? 0)
+  const begun = { now: clock.now(), uptime: clock.uptime() }
   let last: Promise<void> = Promise.resolve()
 
   return { records, atMs, note, noteSurely, written: () => last }
 
+  /** By the monotonic clock, or, after the host was suspended, by its uptime, whose steps are too coarse for more. */
   function atMs(): number {
-    return Math.round(baseMs + clock.now())
+    const awakeMs = clock.now() - begun.now
+    return Math.round(baseMs + Math.max(awakeMs, clock.uptime() - begun.uptime - uptimeStepMs))
   }
 
   function note(fact: Fact): Promise<void> {

@@ -236,7 +236,7 @@ test('a start that goes on beyond the grace is never called again beside itself'
 test.each(['state', 'verify', 'traffic'] as const)('%s has its time', async (phase) => {
   const lab = createLab()
   const heeds = ({ signal }: StepContext): Promise<never> =>
-    new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('gave up'))))
   const plan = lab.plan({ db: { own: { [`${phase}TimeoutMs`]: 77, [phase]: heeds } } })
   const run = plan.run(lab.options())
   await lab.clock.advance(177)
@@ -283,6 +283,16 @@ test('a step of the wall clock changes no measured time; a declaration in the fu
   lab.clock.setWall(0)
   await lab.clock.advance(50)
   expect((await run).steps[0]?.readyMs).toBe(100)
+})
+
+test('the time for which the host is suspended counts for the RTO', async () => {
+  const lab = createLab()
+  const run = lab.plan({ db: { startMs: 100 } }).run(lab.options())
+  await lab.clock.advance(50)
+  lab.clock.suspend(60_000)
+  await lab.clock.advance(50)
+  const { tiers } = await run
+  expect(tiers[0]).toMatchObject({ readyMs: 60_090, verdict: 'missed' })
 })
 
 test('a plan runs once at a time, takes no step meanwhile, and may run again', async () => {

@@ -60,7 +60,7 @@ export function checkPlanOptions(options: PlanOptions<Readonly<Record<number, nu
     rtoMs: { ...rtoMs },
     slots: checkInteger('slots', slots, { min: 1, max: Number.POSITIVE_INFINITY }),
     steps,
-    clock: checkMethods('clock', clock, ['now', 'wall', 'sleep']),
+    clock: checkMethods('clock', clock, ['now', 'wall', 'uptime', 'sleep']),
     random: checkFunction('random', random),
   }
 }
