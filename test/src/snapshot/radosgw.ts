@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { AwsClient } from 'aws4fetch'
 import { debianPackages } from '../support/debian.ts'
 import { freePorts, untilAnswered } from '../support/ports.ts'
@@ -31,29 +32,26 @@ export interface Radosgw extends AsyncDisposable {
 export async function startRadosgw(folder: string): Promise<Radosgw> {
   const [monitorPort, port] = (await freePorts(2)) as [number, number]
   const cluster = createCluster(folder, monitorPort, port)
-  cluster.run(
-    'monmaptool',
-    '--create',
-    '--fsid',
-    cluster.id,
-    '--addv',
-    'a',
-    `[v1:127.0.0.1:${monitorPort}]`,
-    'monmap',
-  )
-  cluster.run('ceph-mon', '--mkfs', '-i', 'a', '--monmap', 'monmap')
-  cluster.start('ceph-mon', '-i', 'a')
-  cluster.run('ceph-osd', '-i', '0', '--mkfs', '--osd-uuid', randomUUID())
-  cluster.start('ceph-osd', '-i', '0')
   const credentials = { accessKeyId: 'access', secretAccessKey: 'secret' }
-  const keys = ['--access-key', credentials.accessKeyId, '--secret-key', credentials.secretAccessKey]
-  cluster.run('radosgw-admin', 'user', 'create', '--uid', 'holdfast', '--display-name', 'holdfast', ...keys)
-  cluster.start('radosgw', '-n', 'client.rgw')
   const endpoint = `http://127.0.0.1:${port}`
-  await untilAnswered(endpoint)
-  const client = new AwsClient({ ...credentials, service: 's3', region: 'us-east-1' })
-  const { status } = await client.fetch(`${endpoint}/bucket`, { method: 'PUT' })
-  if (status !== 200) throw new Error(`radosgw makes no bucket: ${status}`)
+  try {
+    const address = `[v1:127.0.0.1:${monitorPort}]`
+    cluster.run('monmaptool', '--create', '--fsid', cluster.id, '--addv', 'a', address, 'monmap')
+    cluster.run('ceph-mon', '--mkfs', '-i', 'a', '--monmap', 'monmap')
+    cluster.start('ceph-mon', '-i', 'a')
+    cluster.run('ceph-osd', '-i', '0', '--mkfs', '--osd-uuid', randomUUID())
+    await cluster.startLasting('ceph-osd', '-i', '0')
+    const keys = ['--access-key', credentials.accessKeyId, '--secret-key', credentials.secretAccessKey]
+    cluster.run('radosgw-admin', 'user', 'create', '--uid', 'holdfast', '--display-name', 'holdfast', ...keys)
+    cluster.start('radosgw', '-n', 'client.rgw')
+    await untilAnswered(endpoint)
+    const client = new AwsClient({ ...credentials, service: 's3', region: 'us-east-1' })
+    const { status } = await client.fetch(`${endpoint}/bucket`, { method: 'PUT' })
+    if (status !== 200) throw new Error(`radosgw makes no bucket: ${status}`)
+  } catch (error) {
+    await cluster.stop()
+    throw error
+  }
   return { endpoint, bucket: 'bucket', credentials, domain: 's3.test', [Symbol.asyncDispose]: cluster.stop }
 }
 
@@ -99,7 +97,7 @@ rgw_frontends = beast endpoint=127.0.0.1:${port}
     LD_LIBRARY_PATH: `${library}:${library}/ceph:${radosgwFolder}/lib/x86_64-linux-gnu`,
   }
   const children: ReturnType<typeof spawn>[] = []
-  return { id, run, start, stop }
+  return { id, run, start, startLasting, stop }
 
   function run(program: string, ...args: string[]): void {
     const common = program === 'monmaptool' ? [] : ['-c', 'ceph.conf']
@@ -111,9 +109,20 @@ rgw_frontends = beast endpoint=127.0.0.1:${port}
     })
   }
 
-  function start(program: string, ...args: string[]): void {
+  function start(program: string, ...args: string[]): ReturnType<typeof spawn> {
     const command = join(radosgwFolder!, 'usr/bin', program)
-    children.push(spawn(command, ['-c', 'ceph.conf', '-f', ...args], { cwd: folder, env, stdio: 'ignore' }))
+    const child = spawn(command, ['-c', 'ceph.conf', '-f', ...args], { cwd: folder, env, stdio: 'ignore' })
+    children.push(child)
+    return child
+  }
+
+  /** An OSD may speak to its monitor before it has learned the cluster's id, and leave: then it is started again. */
+  async function startLasting(program: string, ...args: string[]): Promise<void> {
+    for (let tries = 0; tries < 20; tries += 1) {
+      const ended = once(start(program, ...args), 'exit').then(() => true)
+      if (!(await Promise.race([ended, pause(2_000)]))) return
+    }
+    throw new Error(`${program} does not stay up`)
   }
 
   async function stop(): Promise<void> {
