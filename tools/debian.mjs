@@ -1,7 +1,7 @@
 // Usage: node tools/debian.mjs NAME PACKAGE ...
 //
 // Prints the folder that holds these Debian packages' files: .cache/NAME, unpacked
-// once, without root and without touching the system. Exits with 1 and says why
+// once, as any user, with nothing installed on the system. Exits with 1 and says why
 // where they cannot be had.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'

@@ -2,7 +2,7 @@ import type { Backoff, Clock, On, Random, Stats, WaitOptions } from '@holdfast/c
 import type { AgentEvents } from './events.ts'
 import type { ProcessLike } from './run.ts'
 
-/** What a unit's `start` returns: anything that `openX` or `startX` of the other packages returns fits. */
+/** What a unit's `start` returns. The results of every `openX` and `startX` fit, and so does a part of your own. */
 export interface Startable extends AsyncDisposable {
   drain?(options?: WaitOptions): Promise<void>
   /** Settles when the unit ends by itself: resolves for a wanted end, rejects for a failure. */

@@ -25,7 +25,7 @@ export interface Limits {
 }
 
 export interface QueueOptions<T> {
-  /** Several named queues can share one folder, also in one process. @default 'default' */
+  /** Queues of different names live side by side in one folder, also in one process. @default 'default' */
   name?: string
   /** Turns values into bytes and back. @default jsonCodec */
   codec?: Codec<T>
@@ -229,7 +229,7 @@ export interface Queue<T> extends Running {
   readonly on: On<QueueEvents>
   /** A snapshot of the counts, taken at the call. */
   readonly size: QueueSize
-  /** Resolves when the message is visible, and as durable as the mode says. The signal ends the waiting for room, no more. */
+  /** Resolves when the message can be taken and is kept as `durability` promises. The signal ends the waiting for room, no more. */
   enqueue(value: T, options?: EnqueueOptions & WaitOptions): Promise<Enqueued>
   /** All of them or none, in order, as one commit. */
   enqueueMany(values: readonly T[], options?: Omit<EnqueueOptions, 'key'> & WaitOptions): Promise<Enqueued[]>

@@ -10,7 +10,7 @@ export interface Keys {
   readonly idKey: Uint8Array | undefined
   /** A chunk's id: SHA-256 of its content, or HMAC-SHA-256 where there is a key. 64 hexadecimal digits. */
   chunkId(content: Uint8Array): string
-  /** The cipher of one pack, of its own key by HKDF from the master and the pack's salt. */
+  /** The cipher of one pack. Its key is derived by HKDF (RFC 5869) from the master key, with the pack's salt. */
   packCipher(salt: Uint8Array): PackCipher
   /** Tells who had the key apart from who had not; undefined without a key. */
   seal(record: string): string | undefined

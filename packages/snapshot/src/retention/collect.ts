@@ -26,7 +26,7 @@ interface Unreachable extends ListedObject {
 }
 
 /**
- * Marks what no snapshot needs and is older than the grace period, and deletes what was marked
+ * Marks what no snapshot needs once it has had its grace period, and deletes what was marked
  * for another grace period and is needed by none still. All times are by the store's clock.
  *
  * Two that run at the same time do no harm, nor does one that dies: marks only permit, and what
