@@ -4,11 +4,12 @@ import type { ILeaseKeepAliveRequest, ILeaseKeepAliveResponse } from 'etcd3'
 import type { ClientStream, Connection } from './connection.ts'
 import { createDeadlines } from './deadlines.ts'
 import { toNumber } from './int64.ts'
+import { createOutbox, type Outbox } from './outbox.ts'
 
 /** All renewals of one connection, on one stream, with one timer for their deadlines. */
 export interface KeepAlives {
   /**
-   * Sends one renewal; each call sends its own, so that its answer is younger than the call.
+   * Sends one renewal, within 40 ms; each call sends its own, so that its answer is younger than the call.
    * Rejects with STORE_UNAVAILABLE where it is not answered in time, and then breaks the
    * connection if nothing else was heard since either.
    */
@@ -28,13 +29,19 @@ interface Renewal {
   reject(reason: unknown): void
 }
 
-type Stream = ClientStream<ILeaseKeepAliveRequest>
+interface Stream extends ClientStream<ILeaseKeepAliveRequest> {
+  readonly outbox: Outbox<string>
+}
+
+/** With thousands of leases, writes and answers come in groups; for a lease of seconds it is nothing. */
+const gatherMs = 40
 
 export function createKeepAlives({ connection, timeoutMs, clock }: KeepAlivesOptions): KeepAlives {
   /** etcd answers in the order of the requests, so an answer belongs to the oldest renewal of its lease. */
   const unanswered = new Map<string, Renewal[]>()
   const deadlines = createDeadlines<Renewal>({ timeoutMs, clock, onOverdue: overdue })
   let opening: Promise<Stream> | undefined
+  let outbox: Outbox<string> | undefined
 
   return {
     async renew(leaseId, signal) {
@@ -45,23 +52,29 @@ export function createKeepAlives({ connection, timeoutMs, clock }: KeepAlivesOpt
       return await new Promise<LeaseGrant>((resolve, reject) => {
         const renewal = track(leaseId, resolve, reject)
         if (signal) rejectOnAbort(renewal, signal)
-        stream.write({ ID: leaseId })
+        stream.outbox.send(leaseId)
       })
     },
   }
 
   function open(): Promise<Stream> {
-    const stream = connection.stream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>({
+    const stream = openStream()
+    stream.catch(() => {
+      opening = undefined // Its callers have the error; the next one opens another.
+    })
+    return stream
+  }
+
+  async function openStream(): Promise<Stream> {
+    const stream = await connection.stream<ILeaseKeepAliveRequest, ILeaseKeepAliveResponse>({
       what: 'keep-alive',
       open: ({ leaseClient }, options) => leaseClient.leaseKeepAlive(options),
       isIdle: () => unanswered.size === 0,
       onData: answered,
       onBroken: broken,
     })
-    stream.catch(() => {
-      opening = undefined // Its callers have the error; the next one opens another.
-    })
-    return stream
+    outbox = createOutbox({ gatherMs, clock, write: (ID) => stream.write({ ID }) })
+    return { ...stream, outbox }
   }
 
   function track(leaseId: string, resolve: Renewal['resolve'], reject: Renewal['reject']): Renewal {
@@ -96,6 +109,7 @@ export function createKeepAlives({ connection, timeoutMs, clock }: KeepAlivesOpt
   function broken(error: Error): void {
     opening = undefined
     deadlines.clear()
+    outbox?.clear()
     const renewals = [...unanswered.values()].flat()
     unanswered.clear()
     for (const renewal of renewals) settle(renewal, error)
