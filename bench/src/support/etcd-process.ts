@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
@@ -14,8 +14,20 @@ export async function missingEtcd(): Promise<string | undefined> {
   return status === 0 ? undefined : stderr.trim()
 }
 
+/** What an operator and accidents do to the etcd that is measured. */
+export interface EtcdControl {
+  /** kill -9, and a start on the same data. */
+  restart(): Promise<void>
+  /** kill -9, and a start on an empty folder. */
+  wipe(): Promise<void>
+  compact(revision: number): Promise<void>
+}
+
 /** Runs `measure` against an empty etcd of one node, with its data in the folder, and ends it. */
-export async function withEtcd<T>(folder: string, measure: (endpoint: string) => Promise<T>): Promise<T> {
+export async function withEtcd<T>(
+  folder: string,
+  measure: (endpoint: string, control: EtcdControl) => Promise<T>,
+): Promise<T> {
   const binaries = spawnSync(process.execPath, [tool], { encoding: 'utf8' }).stdout.trim()
   const dataFolder = await mkdtemp(join(folder, 'etcd-'))
   const [endpoint, peer] = [await freeUrl(), await freeUrl()]
@@ -29,21 +41,39 @@ export async function withEtcd<T>(folder: string, measure: (endpoint: string) =>
     ],
     ...[`listen-client-urls=${endpoint}`, `advertise-client-urls=${endpoint}`],
     ...[`listen-peer-urls=${peer}`, `initial-advertise-peer-urls=${peer}`],
-  ]
-  const etcd = spawn(
-    join(binaries, 'etcd'),
-    flags.map((flag) => `--${flag}`),
-    { stdio: 'ignore' },
-  )
-  const gone = once(etcd, 'exit')
+  ].map((flag) => `--${flag}`)
+  const start = (): ChildProcess => spawn(join(binaries, 'etcd'), flags, { stdio: 'ignore' })
+  let etcd = start()
   const kill = (): void => void etcd.kill('SIGKILL')
+  const end = async (): Promise<void> => {
+    const gone = once(etcd, 'exit')
+    kill()
+    await gone
+  }
+  const restart = async (): Promise<void> => {
+    await end()
+    etcd = start()
+    await healthy(endpoint)
+  }
+  const control: EtcdControl = {
+    restart,
+    async wipe() {
+      await end()
+      await rm(dataFolder, { recursive: true, force: true })
+      etcd = start()
+      await healthy(endpoint)
+    },
+    async compact(revision) {
+      const environment = { env: { ...process.env, ETCDCTL_API: '3' } }
+      spawnSync(join(binaries, 'etcdctl'), ['--endpoints', endpoint, 'compact', `${revision}`], environment)
+    },
+  }
   process.once('exit', kill)
   try {
     await healthy(endpoint)
-    return await measure(endpoint)
+    return await measure(endpoint, control)
   } finally {
-    kill()
-    await gone
+    await end()
     process.off('exit', kill)
     await rm(dataFolder, { recursive: true, force: true })
   }

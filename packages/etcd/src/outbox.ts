@@ -15,8 +15,8 @@ export interface OutboxOptions<T> {
   write(message: T): void
 }
 
-/** So many are handed over at once: grpc-js copies all that wait behind a message when it is sent. */
-const mostAtOnce = 250
+/** Of a mass, so many or a quarter are handed over at once: grpc-js copies all that wait behind a message when it is sent. */
+const portion = 250
 const overflowMs = 10
 
 export function createOutbox<T>({ gatherMs, clock, write }: OutboxOptions<T>): Outbox<T> {
@@ -41,7 +41,7 @@ export function createOutbox<T>({ gatherMs, clock, write }: OutboxOptions<T>): O
 
   async function gather(stop: AbortSignal): Promise<void> {
     do {
-      for (const message of waiting.splice(0, mostAtOnce)) write(message)
+      for (const message of waiting.splice(0, Math.max(portion, waiting.length / 4))) write(message)
       await clock.sleep(waiting.length > 0 ? overflowMs : gatherMs, stop)
       if (stop.aborted) return
     } while (waiting.length > 0)
