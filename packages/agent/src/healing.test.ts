@@ -9,11 +9,13 @@ import { createLab } from './lab.test.kit.ts'
 function createBoard() {
   const events = createEvents<{ changed(check: CheckStanding): void }>()
   const standings = new Map<string, CheckStanding>()
+  const set = (name: string, status: string, error?: unknown) => standings.set(name, { name, status, error })
   return {
     on: events.on,
     reports: () => [...standings.values()],
+    set,
     turn(name: string, status: string, error?: unknown) {
-      standings.set(name, { name, status, error })
+      set(name, status, error)
       events.emit('changed', { name, status, error })
     },
   }
@@ -92,6 +94,21 @@ test('a check that fails already has a pause first; a heal that rejects ends the
   await expect(healing.exited).rejects.toThrow('no such unit')
   await healing.close()
   expect(() => startHealing({ health, check: '', heal })).toThrow(TypeError)
+})
+
+test('what the board did not tell is found after the next pause', async () => {
+  const { clock, health, calls, healing } = createHealing()
+  health.turn('own', 'fail', 'down')
+  await clock.advance(0)
+  health.turn('own', 'unknown')
+  await clock.advance(50)
+  health.set('own', 'fail', 'silently')
+  await clock.advance(100)
+  expect(calls).toEqual([
+    ['down', 0],
+    ['silently', 100],
+  ])
+  await healing.close()
 })
 
 test('as a unit it climbs the ladder of a unit above, up to the end of the agent', async () => {

@@ -38,7 +38,8 @@ export interface HealingOptions {
  * Climbs a healing ladder for as long as a check fails.
  *
  * The first step follows the failure at once, each further one a pause in which the check did not
- * recover; a check that fails when this starts has such a pause first. Steps never overlap. A check that is unknown, or blocked by another, calls for nothing:
+ * recover; a check that fails when this starts has such a pause first. Steps never overlap. The
+ * board is looked at after each `pauseMs`, too, whatever it told. A check that is unknown, or blocked by another, calls for nothing:
  * what is to be healed is elsewhere. Closing does not wait for the step in hand, which may be a
  * restart of the very unit that closes this. Where `heal` rejects, `exited` does.
  */
@@ -63,7 +64,8 @@ export function startHealing(options: HealingOptions): Running {
       const standing = health.reports().find(({ name }) => name === check)
       const fails = standing?.status === 'fail'
       if (fails && !patient) await heal(standing.error)
-      if (!closed) await clock.sleep(fails ? pauseMs : Number.POSITIVE_INFINITY, turned.signal)
+      // Looked at again in any case: a check may be stale for a blink, too short to be told.
+      if (!closed) await clock.sleep(pauseMs, turned.signal)
     }
   }
 
