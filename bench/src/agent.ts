@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { createAgent } from '@holdfast/agent'
 import { createFakeClock, createSeededRandom } from '@holdfast/core/testing'
+import { violations } from './agent/violations.ts'
 import type { Benchmark, Round } from './harness.ts'
 
 interface Shape {
@@ -123,6 +124,15 @@ export const benchmark: Benchmark = {
       id: 'chain-100',
       title: 'a chain of 100 such units',
       ...startAndStop(100, 1, openTurn),
+    },
+    {
+      id: 'order-violations',
+      title: 'order violations and leaks over 20,000 random graphs with random failures (quick: 1,000)',
+      unit: 'faults',
+      target: { of: 'ours', is: '<=', value: 0 },
+      quick: true,
+      rounds: 1,
+      ours: violations,
     },
     {
       id: 'stop-overruns',
