@@ -2,7 +2,7 @@ import { isHoldfastError, withTimeout } from '@holdfast/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type Document, hashOf, thaw } from './document.ts'
 import { configError } from './errors.ts'
-import { deepFreeze } from './freeze.ts'
+import { deepFreeze, freezeDocument } from './freeze.ts'
 import type { Layer } from './layers.ts'
 import { mergeDocuments } from './merge.ts'
 import type { Settings } from './options.ts'
@@ -23,7 +23,9 @@ export interface Valid extends Candidate {
 }
 
 export function candidateOf(layers: readonly Layer[]): Candidate {
-  const document = deepFreeze(mergeDocuments(layers.flatMap(({ document }) => (document ? [document] : []))))
+  const document = freezeDocument(
+    mergeDocuments(layers.flatMap(({ document }) => (document ? [document] : []))),
+  )
   return { hash: hashOf(document), document, layers }
 }
 

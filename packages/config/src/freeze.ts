@@ -1,4 +1,4 @@
-import { isObject } from './document.ts'
+import { isObject, type Json } from './document.ts'
 
 /**
  * Freezes plain objects and arrays, all the way down, also below what is frozen already: a schema may freeze its top alone.
@@ -10,8 +10,20 @@ export function deepFreeze<T>(value: T): T {
 }
 
 function freeze(value: unknown, seen: Set<unknown>): void {
-  if ((!Array.isArray(value) && !isObject(value)) || seen.has(value)) return
+  if (!isContainer(value) || seen.has(value)) return
   seen.add(value)
   Object.freeze(value)
   for (const inner of Object.values(value)) freeze(inner, seen)
+}
+
+/** The same for documents, which only this package freezes: what is frozen is so to the bottom, and not walked again. */
+export function freezeDocument<T extends Json>(document: T): T {
+  if (!isContainer(document) || Object.isFrozen(document)) return document
+  Object.freeze(document)
+  for (const inner of Object.values(document)) freezeDocument(inner as Json)
+  return document
+}
+
+function isContainer(value: unknown): value is object {
+  return Array.isArray(value) || isObject(value)
 }

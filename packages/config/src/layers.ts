@@ -1,7 +1,7 @@
 import { type HoldfastError, isHoldfastError, withTimeout } from '@holdfast/core'
 import { type Document, hashOf, toDocument } from './document.ts'
 import { type ConfigErrorCode, configError } from './errors.ts'
-import { deepFreeze } from './freeze.ts'
+import { freezeDocument } from './freeze.ts'
 import type { Settings } from './options.ts'
 import type { Secrets } from './redact.ts'
 import type { Loaded, RunningSource, Source, SourceContext } from './source.ts'
@@ -116,7 +116,7 @@ function layerOf(source: Source, loaded: Loaded): Layer {
 }
 
 function presentLayer(source: string, loaded: { document: unknown; revision: string }): Layer {
-  const document = deepFreeze(toDocument(source, loaded.document))
+  const document = freezeDocument(toDocument(source, loaded.document))
   return { source, state: 'present', revision: loaded.revision, hash: hashOf(document), document }
 }
 
