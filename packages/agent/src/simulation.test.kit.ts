@@ -25,7 +25,8 @@ interface Life {
 }
 
 const stopBudgetMs = 2_000
-const never = new Promise<never>(() => {})
+/** A new one each time: what waits for a promise that is shared is kept by it. */
+const never = (): Promise<never> => new Promise(() => {})
 
 /**
  * One random agent's life: a random graph, whose units fail, hang, come late and
@@ -144,7 +145,7 @@ export async function simulate(seed: number): Promise<Verdict> {
   async function begin(life: Life): Promise<Startable> {
     const fate = bad() ? random() : 1
     if (fate < 0.2) throw over(life, new Error('start failed'))
-    if (fate < 0.3) return never
+    if (fate < 0.3) return never()
     await pause(fate < 0.5 ? 3_000 : 50)
     if (fate < 0.6) throw over(life, new Error('start failed late'))
     life.phase = 'live'
@@ -159,7 +160,7 @@ export async function simulate(seed: number): Promise<Verdict> {
     life.drains += 1
     if (life.drains > 1 || life.closes > 0)
       fault(`${life.unit} drained ${life.drains} times, or after its close`)
-    if (bad() && random() < 0.2) return never
+    if (bad() && random() < 0.2) return never()
     await pause(100)
     if (bad() && random() < 0.1) throw new Error('drain failed')
   }
@@ -171,7 +172,7 @@ export async function simulate(seed: number): Promise<Verdict> {
       if (other.needs.includes(life) && other.phase !== 'over' && !other.abandoned)
         fault(`${life.unit} closed under a ${other.unit} that is ${other.phase}`)
     life.phase = 'closing'
-    if (bad() && random() < 0.2) return never
+    if (bad() && random() < 0.2) return never()
     await pause(200)
     life.phase = 'over'
     if (bad() && random() < 0.2) throw new Error('close failed')
