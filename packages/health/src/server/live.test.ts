@@ -79,6 +79,8 @@ test('the state comes at once, again with every change, and every two seconds; t
   })
   await clock.advance(2_000)
   expect((await next()).checks).toMatchObject([{ ageMs: 2_300, sinceMs: 2_300 }])
+  await clock.advance(300)
+  await server.close() // between two pushes, and at once: this clock does not go on by itself
 })
 
 test('many changes within 200 ms are pushed once, the latest at their end', async () => {
