@@ -146,3 +146,7 @@ test('where systemd asks for nothing, nothing is sent', async () => {
   await notify.close()
   expect(told).toEqual([])
 })
+
+test('what is no health is refused at once', () => {
+  expect(() => startSystemdNotify({ ...options({}), health: {} as never })).toThrow('health must have probe')
+})
