@@ -72,7 +72,7 @@ test('ports, folders, times and images of the two fit one another and the agent'
 let application: ReturnType<typeof pack> | undefined
 beforeAll(() => {
   application = pack()
-})
+}, 180_000)
 afterAll(() => application?.[Symbol.asyncDispose]())
 
 test('what the image would hold starts, is healthy, and goes on where a wrecked one was backed up', async () => {
@@ -105,7 +105,7 @@ test('what the image would hold starts, is healthy, and goes on where a wrecked 
   expect(await site.ended(second)).toMatchObject({ code: 0 })
   await pod.gone
   expect(spawnSync(site.place(program!), given).status).toBe(1)
-})
+}, 60_000)
 
 function faultsOf(text: string): string[] {
   return validate(text).map(({ message }) => String(message))

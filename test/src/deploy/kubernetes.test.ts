@@ -104,7 +104,7 @@ test('the pod’s commands start an agent that passes the very probes, follows t
   expect(await site.ended(running)).toMatchObject({ code: 0 })
   await watched.gone
   expect(watched.turns[paths[2]!]).toEqual([200])
-})
+}, 60_000)
 
 /** A ConfigMap as the kubelet mounts it: a folder for each version, and one link that turns from one to the next. */
 function mount(site: Site, version: number, data: Record<string, string>): void {

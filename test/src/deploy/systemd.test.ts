@@ -82,6 +82,7 @@ test.skipIf(!canReceiveNotifications())(
     await pod.gone
     expect(pod.turns['/livez']).toEqual([200])
   },
+  60_000,
 )
 
 function commandOf(key: 'ExecStart' | 'ExecStartPre'): string[] {

@@ -106,6 +106,24 @@ test('what could not be told is told again every second, but for old signs of li
   expect(told.slice(3)).toEqual(['3000 STATUS=ready', '3000 STATUS=ready STOPPING=1'])
 })
 
+test('STOPPING=1 is told though the message before it failed meanwhile, and READY=1 is not told after it', async () => {
+  let fail = (): void => {}
+  const send = (assignments: readonly string[]): Promise<void> => {
+    told.push(assignments.join(' '))
+    return new Promise((_, reject) => {
+      fail = () => reject(new Error('EAGAIN'))
+    })
+  }
+  const notify = startSystemdNotify({ ...options({}), send })
+  await clock.advance(0)
+  void health.drain()
+  fail()
+  await clock.advance(0)
+  expect(told).toEqual(['READY=1 STATUS=ready', 'STATUS=not ready: this process is stopping STOPPING=1'])
+  fail()
+  await notify.close()
+})
+
 test('while one message is under way, the next gathers the latest of each', async () => {
   let taken = (): void => {}
   const send = (assignments: readonly string[]): Promise<void> => {

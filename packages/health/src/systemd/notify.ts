@@ -98,10 +98,11 @@ export function startSystemdNotify(options: SystemdNotifyOptions): SystemdNotify
     sending = undefined
   }
 
-  /** An old sign of life is none; everything else has still to be told. */
+  /** An old sign of life is none, and who is stopping is no longer ready; everything else has still to be told. */
   function putBack(assignment: string): void {
+    if (assignment === alive || (assignment === started && stopping)) return
     const subject = subjectOf(assignment)
-    if (assignment !== alive && !pending.has(subject)) pending.set(subject, assignment)
+    if (!pending.has(subject)) pending.set(subject, assignment)
   }
 
   async function deliver(assignments: readonly string[]): Promise<boolean> {
