@@ -29,6 +29,8 @@ function options(environment: object): SystemdNotifyOptions {
 test('READY=1 once, when startup passes; STATUS as ready goes; STOPPING=1 once', async () => {
   const started = health.fail('startup', 'reading the config')
   const notify = startSystemdNotify(options({}))
+  const taken: string[] = []
+  notify.on('notified', (assignments) => taken.push(`${clock.now()} ${assignments.join(' ')}`))
   await clock.advance(1_000)
   started()
   await clock.advance(1_000)
@@ -45,6 +47,7 @@ test('READY=1 once, when startup passes; STATUS as ready goes; STOPPING=1 once',
     '2000 STATUS=not ready: paused',
     '2000 STATUS=ready STOPPING=1',
   ])
+  expect(taken).toEqual(told)
 })
 
 test('STOPPING=1 as soon as the health drains, long before this is closed; the watchdog is fed to the end', async () => {
