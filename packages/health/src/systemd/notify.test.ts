@@ -127,6 +127,13 @@ test('STOPPING=1 is told though the message before it failed meanwhile, and READ
   await notify.close()
 })
 
+test('READY=1 that was not sent yet is not sent once the stop has begun', async () => {
+  const notify = startSystemdNotify(options({}))
+  await notify.drain()
+  await notify.close()
+  expect(told).toEqual(['0 STATUS=ready STOPPING=1'])
+})
+
 test('while one message is under way, the next gathers the latest of each', async () => {
   let taken = (): void => {}
   const send = (assignments: readonly string[]): Promise<void> => {
