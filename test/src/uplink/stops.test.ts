@@ -1,9 +1,11 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createSocketServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createAgent } from '@holdfast/agent'
+import { isHoldfastError } from '@holdfast/core'
 import { openQueue } from '@holdfast/queue'
 import { startUplink } from '@holdfast/uplink'
 import { expect, onTestFinished, test } from 'vitest'
@@ -62,3 +64,53 @@ test('ten stops with the collector down bury nothing: once it is up, each messag
     await once(collector, 'close')
   }
 })
+
+test.each(['refuses connections', 'takes everything and says nothing'])(
+  'an agent stops within its budget before a collector that %s, the backlog intact',
+  async (collector) => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-stops-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const isSilent = collector.startsWith('takes')
+    const server = createSocketServer((socket) => void socket.resume().on('error', () => socket.destroy()))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as AddressInfo
+    if (!isSilent) await once(server.close(), 'close')
+
+    // With a timeout of an hour for a request, only the budget can end the stop in time.
+    let fail: (() => void) | undefined
+    const failed = new Promise<void>((resolve) => {
+      fail = resolve
+    })
+    const agent = await createAgent()
+      .unit('queue', [], () => openQueue<number>(folder))
+      .unit(
+        'uplink',
+        ['queue'],
+        async ({ queue }) => {
+          await queue.enqueueMany([1, 2, 3])
+          const url = `http://127.0.0.1:${port}/`
+          const uplink = await startUplink({ queue, url, requestTimeoutMs: 3_600_000 })
+          uplink.on('retried', () => fail?.())
+          server.once('connection', () => fail?.())
+          return uplink
+        },
+        { stopTimeoutMs: 200 },
+      )
+      .start()
+    await failed
+    const ended = await agent.close().catch((error: unknown) => error)
+    // A request in flight has the drain's time to succeed; one that waits for the collector is given back at once.
+    expect(isHoldfastError(ended)).toBe(isSilent)
+
+    const queue = await openQueue<number>(folder)
+    onTestFinished(() => queue.close())
+    expect(queue.recovery.unclean).toBe(false)
+    expect((await queue.take({ max: 10 })).map(({ value, attempt }) => [value, attempt])).toEqual([
+      [1, 1],
+      [2, 1],
+      [3, 1],
+    ])
+  },
+)
