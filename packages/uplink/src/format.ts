@@ -13,26 +13,32 @@ export interface WireFormat<T = unknown> {
   frame(messages: readonly Uint8Array[]): Uint8Array
 }
 
-const newline = Buffer.from('\n')
-const comma = Buffer.from(',')
-
 /** One line `{"id":…,"value":…}` per message. */
 export const ndjson: WireFormat = {
   contentType: 'application/x-ndjson',
   encode: encodeJson,
-  frame: (messages) => Buffer.concat(messages.flatMap((message) => [message, newline])),
+  frame: (messages) => join(messages, '', '\n', '\n'),
 }
 
 /** One array of `{"id":…,"value":…}`. */
 export const jsonArray: WireFormat = {
   contentType: 'application/json',
   encode: encodeJson,
-  frame: (messages) =>
-    Buffer.concat([
-      Buffer.from('['),
-      ...messages.flatMap((message, at) => (at === 0 ? [message] : [comma, message])),
-      Buffer.from(']'),
-    ]),
+  frame: (messages) => join(messages, '[', ',', ']'),
+}
+
+/** The messages in one piece, with an ASCII character between each two. */
+function join(messages: readonly Uint8Array[], open: string, between: string, close: string): Uint8Array {
+  const bytes = messages.reduce((sum, message) => sum + message.length + 1, 0)
+  const joined = Buffer.allocUnsafe(open.length + Math.max(0, bytes - 1) + close.length)
+  let at = joined.write(open)
+  for (const [nth, message] of messages.entries()) {
+    if (nth > 0) at += joined.write(between, at, 'latin1')
+    joined.set(message, at)
+    at += message.length
+  }
+  joined.write(close, at, 'latin1')
+  return joined
 }
 
 function encodeJson({ id, value }: Message): string {

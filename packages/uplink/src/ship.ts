@@ -128,18 +128,20 @@ export async function ship<T>(parcels: readonly Parcel<T>[], shipping: Shipping<
     bytes: number,
     durationMs: number,
   ): Promise<void> {
-    const fates = left.map((parcel) => ({ parcel, verdict: verdictOf(parcel) }))
-    left = fates.filter(({ verdict }) => verdict.fate === 'again').map(({ parcel }) => parcel)
-    const settled = await Promise.all(
-      fates.map(async ({ parcel, verdict }) => {
-        if (verdict.fate === 'refused') await bury(parcel, refusalOf(parcel, verdict), verdict.status)
-        return verdict.fate === 'accepted' && hand.ack(parcel.job)
-      }),
-    )
+    const verdicts = left.map(verdictOf)
+    const settled = await Promise.all(left.map((parcel, at) => settleOne(parcel, verdicts[at]!)))
+    left = left.filter((_, at) => verdicts[at]!.fate === 'again')
     const messages = settled.filter(Boolean).length
     if (messages === 0) return
     doubts = 0
     events.emit('shipped', { messages, bytes, durationMs })
+  }
+
+  /** Whether it was accepted, and ours to acknowledge. */
+  async function settleOne(parcel: Parcel<T>, verdict: Verdict): Promise<boolean> {
+    if (verdict.fate === 'accepted') return hand.ack(parcel.job)
+    if (verdict.fate === 'refused') await bury(parcel, refusalOf(parcel, verdict), verdict.status)
+    return false
   }
 
   async function bury({ job }: Parcel<T>, error: unknown, status?: number): Promise<void> {
