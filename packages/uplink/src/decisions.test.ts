@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { batchKey, fitting, halves, isFull, type Parcel } from './batch.ts'
-import { closedCircuit, onCancel, onFailure, onSend, onSuccess, waitMs } from './circuit.ts'
-import { fullBucket, takeTokens, tokensInMs } from './rate.ts'
+import { closedCircuit, onCancel, onFailure, onSend, onSuccess, waitMs } from './gate/circuit.ts'
+import { fullBucket, takeTokens, tokensInMs } from './gate/rate.ts'
+import { batchKey, fitting, halves, isFull, type Parcel } from './ship/batch.ts'
+import { fateOf, partialVerdicts, refusesMessage, retryAfterMs } from './ship/verdict.ts'
 import type { UplinkJob } from './types.ts'
-import { fateOf, partialVerdicts, refusesMessage, retryAfterMs } from './verdict.ts'
 
 const parcels = (...sizes: number[]): Parcel[] =>
   sizes.map((size, at) => ({ job: { id: `m${at}` } as UplinkJob, bytes: new Uint8Array(size) }))

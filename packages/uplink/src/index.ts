@@ -1,5 +1,5 @@
 export { type UplinkErrorCode, uplinkError } from './errors.ts'
-export { jsonArray, type Message, ndjson, type WireFormat } from './format.ts'
+export { jsonArray, type Message, ndjson, type WireFormat } from './ship/format.ts'
 export type {
   BatchLimits,
   CircuitOptions,
@@ -13,6 +13,6 @@ export type {
   UplinkQueue,
 } from './types.ts'
 export { startUplink } from './uplink.ts'
-export { startUpload } from './upload.ts'
-export { bytesBody, fileBody } from './upload-body.ts'
-export type { Upload, UploadBody, UploadCheckpoint, UploadEvents, UploadOptions } from './upload-types.ts'
+export { bytesBody, fileBody } from './upload/body.ts'
+export type { Upload, UploadBody, UploadCheckpoint, UploadEvents, UploadOptions } from './upload/types.ts'
+export { startUpload } from './upload/upload.ts'

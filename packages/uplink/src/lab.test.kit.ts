@@ -1,8 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { gunzipSync } from 'node:zlib'
-import type { Clock } from '@holdfast/core'
-import type { UplinkJob, UplinkQueue } from './types.ts'
+import type { Backoff, Clock } from '@holdfast/core'
+import { createFakeClock, type FakeClock } from '@holdfast/core/testing'
+import { expect } from 'vitest'
+import type { Uplink, UplinkEvents, UplinkJob, UplinkOptions, UplinkQueue } from './types.ts'
+import { startUplink } from './uplink.ts'
 
 /** What became of a message of the lab's queue. */
 export interface LabMessage {
@@ -167,3 +170,39 @@ export async function advanceUntil(
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
+
+export const steady: Backoff = { minMs: 100, maxMs: 100, factor: 1, jitter: 'none' }
+
+export interface Lab extends AsyncDisposable {
+  readonly collector: LabCollector
+  readonly queue: LabQueue
+  readonly clock: FakeClock
+  readonly uplink: Uplink
+  /** What the uplink told, of one kind of event. */
+  facts(event: keyof UplinkEvents): unknown[]
+}
+
+/** An uplink at work between both, on a fake clock. */
+export async function startLab(respond?: Responder, options: Partial<UplinkOptions> = {}): Promise<Lab> {
+  const collector = await startLabCollector(respond)
+  const clock = createFakeClock()
+  const queue = createLabQueue(clock)
+  const batch = { maxAgeMs: 0, ...options.batch }
+  const uplink = await startUplink({ queue, url: collector.url, clock, backoff: steady, ...options, batch })
+  const told: [keyof UplinkEvents, unknown][] = []
+  for (const event of heard) uplink.on(event, (fact: unknown = {}) => told.push([event, fact]))
+  return {
+    ...{ collector, queue, clock, uplink },
+    facts: (event) => told.filter(([name]) => name === event).map(([, fact]) => fact),
+    async [Symbol.asyncDispose]() {
+      await uplink.close()
+      await collector[Symbol.asyncDispose]()
+      expect(clock.sleepers).toBe(0)
+    },
+  }
+}
+
+const heard = [
+  ...(['shipped', 'refused', 'retried', 'split', 'opened'] as const),
+  ...(['recovered', 'returned', 'leaseLost'] as const),
+]

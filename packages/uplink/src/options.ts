@@ -11,11 +11,11 @@ import {
   type Random,
   systemClock,
 } from '@holdfast/core'
-import type { BatchSize } from './batch.ts'
-import type { CircuitLimits } from './circuit.ts'
-import { ndjson, type WireFormat } from './format.ts'
+import type { CircuitLimits } from './gate/circuit.ts'
+import type { BatchSize } from './ship/batch.ts'
+import { ndjson, type WireFormat } from './ship/format.ts'
+import { refusesMessage } from './ship/verdict.ts'
 import type { Headers, Rate, TlsFiles, UplinkOptions, UplinkQueue } from './types.ts'
-import { refusesMessage } from './verdict.ts'
 
 /** An uplink's options, checked, with defaults filled in. */
 export interface Settings<T> {

@@ -1,5 +1,5 @@
 import type { On, Stats } from '@holdfast/core'
-import type { Gate } from './gate.ts'
+import type { Gate } from './gate/gate.ts'
 import type { UplinkEvents } from './types.ts'
 
 /** Counts an uplink's events. */

@@ -1,5 +1,5 @@
 import type { Backoff, Clock, On, Random, Running, WaitOptions } from '@holdfast/core'
-import type { WireFormat } from './format.ts'
+import type { WireFormat } from './ship/format.ts'
 
 /** A message in hand, as `@holdfast/queue` gives it. Each method resolves to `false` where the job is no longer ours. */
 export interface UplinkJob<T = unknown> {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { UplinkJob } from './types.ts'
+import type { UplinkJob } from '../types.ts'
 
 /** A job and its bytes, encoded once for all attempts. */
 export interface Parcel<T = unknown> {

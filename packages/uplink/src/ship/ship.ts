@@ -1,11 +1,11 @@
 import { type Events, type FailedAttempt, isHoldfastError, retry } from '@holdfast/core'
+import { uplinkError } from '../errors.ts'
+import type { Gate } from '../gate/gate.ts'
+import type { Settings } from '../options.ts'
+import type { UplinkEvents } from '../types.ts'
 import { halves, type Parcel } from './batch.ts'
-import { uplinkError } from './errors.ts'
-import type { Gate } from './gate.ts'
 import type { Hand } from './hand.ts'
-import type { Settings } from './options.ts'
 import type { Posted } from './post.ts'
-import type { UplinkEvents } from './types.ts'
 import {
   type Answer,
   detailOf,

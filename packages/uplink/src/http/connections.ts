@@ -4,7 +4,7 @@ import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { createSecureContext } from 'node:tls'
 import type { Clock } from '@holdfast/core'
-import type { TlsFiles } from './types.ts'
+import type { TlsFiles } from '../types.ts'
 
 /**
  * Kept-alive connections to one origin, whose client certificate follows its files.

@@ -1,4 +1,5 @@
 import type { Clock, Events } from '@holdfast/core'
+import type { Rate, UplinkEvents } from '../types.ts'
 import {
   type Circuit,
   type CircuitLimits,
@@ -10,7 +11,6 @@ import {
   waitMs,
 } from './circuit.ts'
 import { type Bucket, fullBucket, takeTokens, tokensInMs } from './rate.ts'
-import type { Rate, UplinkEvents } from './types.ts'
 
 /** Where every request waits for its turn: circuit, Retry-After and rate, shared by all workers. */
 export interface Gate {

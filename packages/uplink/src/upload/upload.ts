@@ -1,11 +1,11 @@
 import { createEvents, isHoldfastError, retry } from '@holdfast/core'
-import { openConnections } from './connections.ts'
-import { uplinkError } from './errors.ts'
-import { fullBucket, takeTokens, tokensInMs } from './rate.ts'
+import { uplinkError } from '../errors.ts'
+import { fullBucket, takeTokens, tokensInMs } from '../gate/rate.ts'
+import { openConnections } from '../http/connections.ts'
+import { readChunk } from './body.ts'
+import { checkUploadOptions } from './options.ts'
 import { askedPauseMs, createTusClient, type StreamOf } from './tus.ts'
-import { readChunk } from './upload-body.ts'
-import { checkUploadOptions } from './upload-options.ts'
-import type { Upload, UploadEvents, UploadOptions } from './upload-types.ts'
+import type { Upload, UploadEvents, UploadOptions } from './types.ts'
 
 /** No request is made smaller than this, in bytes. */
 const leastChunkBytes = 64 * 1024

@@ -1,5 +1,5 @@
 import type { Clock, Events } from '@holdfast/core'
-import type { UplinkEvents, UplinkJob } from './types.ts'
+import type { UplinkEvents, UplinkJob } from '../types.ts'
 
 /** The jobs that were taken and are not settled: what the leases are kept for, and what goes back at a stop. */
 export interface Hand<T> {

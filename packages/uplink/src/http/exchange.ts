@@ -1,8 +1,8 @@
 import { type Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { pipeline } from 'node:stream/promises'
-import type { Headers } from './types.ts'
-import type { Answer } from './verdict.ts'
+import type { Answer } from '../ship/verdict.ts'
+import type { Headers } from '../types.ts'
 
 export interface HttpRequest {
   readonly method: 'POST' | 'HEAD' | 'PATCH'

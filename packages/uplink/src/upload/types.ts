@@ -1,5 +1,5 @@
 import type { Backoff, Clock, On, Random, Running } from '@holdfast/core'
-import type { Headers, Rate, TlsFiles } from './types.ts'
+import type { Headers, Rate, TlsFiles } from '../types.ts'
 
 /** A large body that can be read from anywhere. */
 export interface UploadBody {

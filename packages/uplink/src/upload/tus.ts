@@ -1,12 +1,12 @@
 import { isHoldfastError } from '@holdfast/core'
-import type { Connections } from './connections.ts'
-import { uplinkError } from './errors.ts'
-import { exchange, type HttpRequest, type StreamedBody } from './http.ts'
-import { withStallTimeout } from './stall.ts'
-import type { Headers } from './types.ts'
-import { encodeMetadata, readHead, readLocation, readPatch } from './upload-answer.ts'
-import type { UploadSettings } from './upload-options.ts'
-import { type Answer, detailOf, retryAfterMs } from './verdict.ts'
+import { uplinkError } from '../errors.ts'
+import type { Connections } from '../http/connections.ts'
+import { exchange, type HttpRequest, type StreamedBody } from '../http/exchange.ts'
+import { withStallTimeout } from '../http/stall.ts'
+import { type Answer, detailOf, retryAfterMs } from '../ship/verdict.ts'
+import type { Headers } from '../types.ts'
+import { encodeMetadata, readHead, readLocation, readPatch } from './answer.ts'
+import type { UploadSettings } from './options.ts'
 
 const longestAskedPauseMs = 300_000
 

@@ -10,10 +10,10 @@ import {
   type Random,
   systemClock,
 } from '@holdfast/core'
-import { checkRate, checkTls, checkUrl, headersOf } from './options.ts'
-import type { Headers, Rate, TlsFiles } from './types.ts'
-import { fittingCheckpoint } from './upload-answer.ts'
-import type { UploadBody, UploadCheckpoint, UploadOptions } from './upload-types.ts'
+import { checkRate, checkTls, checkUrl, headersOf } from '../options.ts'
+import type { Headers, Rate, TlsFiles } from '../types.ts'
+import { fittingCheckpoint } from './answer.ts'
+import type { UploadBody, UploadCheckpoint, UploadOptions } from './types.ts'
 
 /** An upload's options, checked, with defaults filled in. */
 export interface UploadSettings {

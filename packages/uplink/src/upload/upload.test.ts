@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createFakeClock, createSeededRandom } from '@holdfast/core/testing'
 import { expect, test } from 'vitest'
-import { advanceUntil, until } from './lab.test.kit.ts'
+import { advanceUntil, until } from '../lab.test.kit.ts'
+import { bytesBody, fileBody } from './body.ts'
+import type { UploadCheckpoint, UploadOptions } from './types.ts'
 import { startUpload } from './upload.ts'
-import { bytesBody, fileBody } from './upload-body.ts'
-import type { UploadCheckpoint, UploadOptions } from './upload-types.ts'
 
 type Fault =
   | 'none'

@@ -1,4 +1,4 @@
-import type { Rate } from './types.ts'
+import type { Rate } from '../types.ts'
 
 /** A token bucket of `rate.max` tokens, refilled evenly. Pure; `at` is the clock's `now`. */
 export interface Bucket {

@@ -1,11 +1,11 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { isHoldfastError, withTimeout } from '@holdfast/core'
+import { uplinkError } from '../errors.ts'
+import type { Connections } from '../http/connections.ts'
+import { exchange } from '../http/exchange.ts'
+import type { Settings } from '../options.ts'
 import { batchKey, type Parcel } from './batch.ts'
-import type { Connections } from './connections.ts'
-import { uplinkError } from './errors.ts'
-import { exchange } from './http.ts'
-import type { Settings } from './options.ts'
 import type { Answer } from './verdict.ts'
 
 const gzipped = promisify(gzip)

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import { uplinkError } from './errors.ts'
-import type { UploadBody } from './upload-types.ts'
+import { uplinkError } from '../errors.ts'
+import type { UploadBody } from './types.ts'
 
 /**
  * A file as it is now. Should it change or be replaced, reading fails, and an

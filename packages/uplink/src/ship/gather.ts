@@ -1,6 +1,6 @@
 import { type Backoff, backoffMs, type Clock, isHoldfastError, type Random } from '@holdfast/core'
+import type { UplinkJob, UplinkQueue } from '../types.ts'
 import { type BatchSize, fitting, isFull, type Parcel } from './batch.ts'
-import type { UplinkJob, UplinkQueue } from './types.ts'
 
 export interface GathererOptions<T> {
   readonly queue: UplinkQueue<T>

@@ -1,5 +1,5 @@
-import type { UploadBody, UploadCheckpoint } from './upload-types.ts'
-import type { Answer } from './verdict.ts'
+import type { Answer } from '../ship/verdict.ts'
+import type { UploadBody, UploadCheckpoint } from './types.ts'
 
 /** What an answer of a server that speaks tus 1.0 means. Pure. https://tus.io/protocols/resumable-upload */
 export type UploadStep =
