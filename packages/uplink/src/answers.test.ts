@@ -221,6 +221,15 @@ test('a collector that stalls runs into the timeout', async () => {
   expect(own.facts('retried')).toMatchObject([{ error: { code: 'UPLINK_TIMED_OUT' } }])
 })
 
+test('a collector that says 429 works: the circuit stays closed', async () => {
+  await using own = await startLab((_request, _response, nth) => (nth < 8 ? 429 : 200), {
+    circuit: { failures: 3, openMs: 60_000 },
+  })
+  own.queue.put(1)
+  await advanceUntil(own.clock, 10, () => own.queue.ids('acked').length === 1)
+  expect(own.facts('opened')).toEqual([])
+})
+
 test('the circuit opens, lets one request try, and closes again', async () => {
   let down = true
   await using own = await startLab(() => (down ? 500 : 200), {

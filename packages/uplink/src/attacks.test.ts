@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { createFakeClock } from '@holdfast/core/testing'
 import { expect, test } from 'vitest'
-import { advanceUntil, createLabQueue } from './lab.test.kit.ts'
+import { advanceUntil, createLabQueue, until } from './lab.test.kit.ts'
 import type { UplinkOptions } from './types.ts'
 import { startUplink } from './uplink.ts'
 
@@ -105,6 +105,25 @@ test.each(Object.entries(attacks))('a collector that %s', async (_name, [attack,
   own.queue.put('a'.repeat(100_000), 2)
   await advanceUntil(own.clock, 50, () => own.queue.ids('acked').length === 2)
   expect(own.codes).toEqual([code])
+})
+
+test('an answer before the whole body counts, and the connection is not used again', async () => {
+  let first: Socket | undefined
+  let isClosed = false
+  await using own = await underAttack((socket) => {
+    first = socket.on('close', () => {
+      isClosed = true
+    })
+    onRequest(socket, () => {
+      socket.pause().write('HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n')
+    })
+  })
+  own.queue.put('a'.repeat(20_000_000))
+  await until(() => own.queue.ids('buried').length === 1)
+  first?.resume()
+  own.queue.put(2)
+  await until(() => own.queue.ids('acked').length === 1 && isClosed)
+  expect(own.codes).toEqual([])
 })
 
 test('answers in advance are not taken for the answer to the next request', async () => {

@@ -4,8 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
+import { createFakeClock } from '@holdfast/core/testing'
 import { startUplink, type UplinkJob } from '@holdfast/uplink'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createAuthority, describeOpenssl } from '../support/certificates.ts'
 
 /** Jobs that are there for the taking, one after another, as a test pushes them. */
@@ -94,6 +95,7 @@ describeOpenssl('client certificates', () => {
     expect(connections.size).toBe(1)
     use('second')
     await ship('c')
+    await vi.waitFor(() => expect(connections.size).toBe(1)) // the one that began with the first is gone
     writeFileSync(files.keyFile, readFileSync(authority.issue('other').key))
     await ship('d')
     use('third')
@@ -101,6 +103,28 @@ describeOpenssl('client certificates', () => {
     expect(seen).toEqual(['first', 'first', 'second', 'second', 'third'])
     expect(told.filter((what, at) => what !== told[at - 1])).toEqual(['reloaded', 'rejected', 'reloaded'])
     await uplink.close()
+  })
+
+  test('are looked at no more often than they are to be', async () => {
+    use('first')
+    seen.length = 0
+    const clock = createFakeClock()
+    const feed = createFeed()
+    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    const tls = { ...files, checkMs: 10_000 }
+    await using uplink = await startUplink({ queue: feed, url, tls, clock, batch: { maxAgeMs: 0 } })
+    const ship = async (id: string): Promise<void> => {
+      const shipped = new Promise<void>((resolve) => uplink.on('shipped', () => resolve()))
+      feed.push(id)
+      await shipped
+    }
+    await ship('a')
+    use('second')
+    await clock.advance(9_999)
+    await ship('b')
+    await clock.advance(1)
+    await ship('c')
+    expect(seen).toEqual(['first', 'first', 'second'])
   })
 
   test('that are missing, or do not fit their key, are refused at the start', async () => {

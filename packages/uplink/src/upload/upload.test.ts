@@ -269,6 +269,19 @@ test('a rate is kept in the long run, and its pauses are no stall', async () => 
   expect(clock.now()).toBeGreaterThan(atLeastMs)
 })
 
+test.each(['100001', '0', '1e9', '-5'])(
+  'an offset that cannot be (%s) is asked for again',
+  async (offset) => {
+    await using server = await startTusServer((nth) =>
+      nth === 2 ? { status: 204, headers: { 'upload-offset': offset } } : 'none',
+    )
+    const { start, finish } = lab({ url: server.url })
+    await finish((await start()).exited)
+    expect(server.requests.slice(1, 4)).toEqual(['PATCH 0', 'HEAD', 'PATCH 0'])
+    expect(server.whole()?.equals(bytes)).toBe(true)
+  },
+)
+
 test('an answer without an offset is followed by the question for it', async () => {
   await using server = await startTusServer((nth) => (nth === 2 ? 'silent' : 'none'))
   const { start, finish } = lab({ url: server.url })
