@@ -17,40 +17,44 @@ import { root } from '../support/workspace.ts'
 const child = join(root, 'test/dist/children/uplink-life.js')
 const kills = process.env['HOLDFAST_DEEP'] ? 20 : 3
 
-test('kill -9 while shipping to a collector that fails: everything accepted arrives, once by its id', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-uplink-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const [path, log] = [join(folder, 'queue'), join(folder, 'accepted')]
-  const seed = Math.floor(Math.random() * 2 ** 31)
-  const random = createSeededRandom(seed)
-  const { url, received, clashes } = await startCollector(random)
-  for (let kill = 0; kill < kills; kill++) {
-    const first = kill * 1_000_000
-    const life = spawn(process.execPath, [child, path, log, url, String(first)], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-    while (!accepted(log).some(([value]) => value >= first)) {
-      if (life.exitCode !== null) throw new Error(`the child ended by itself with ${life.exitCode}`)
-      await sleep(5)
+test(
+  'kill -9 while shipping to a collector that fails: everything accepted arrives, once by its id',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-uplink-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const [path, log] = [join(folder, 'queue'), join(folder, 'accepted')]
+    const seed = Math.floor(Math.random() * 2 ** 31)
+    const random = createSeededRandom(seed)
+    const { url, received, clashes } = await startCollector(random)
+    for (let kill = 0; kill < kills; kill++) {
+      const first = kill * 1_000_000
+      const life = spawn(process.execPath, [child, path, log, url, String(first)], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      })
+      while (!accepted(log).some(([value]) => value >= first)) {
+        if (life.exitCode !== null) throw new Error(`the child ended by itself with ${life.exitCode}`)
+        await sleep(5)
+      }
+      await sleep(random() * 200)
+      life.kill('SIGKILL')
+      await once(life, 'exit')
     }
-    await sleep(random() * 200)
-    life.kill('SIGKILL')
-    await once(life, 'exit')
-  }
-  const queue = await openQueue<number>(path, { ballastBytes: 0 })
-  onTestFinished(() => queue.close())
-  const uplink = await startUplink({ queue, url, backoff: { minMs: 1, maxMs: 20 }, circuit: { openMs: 5 } })
-  await queue.whenEmpty()
-  await uplink.close()
+    const queue = await openQueue<number>(path, { ballastBytes: 0 })
+    onTestFinished(() => queue.close())
+    const uplink = await startUplink({ queue, url, backoff: { minMs: 1, maxMs: 20 }, circuit: { openMs: 5 } })
+    await queue.whenEmpty()
+    await uplink.close()
 
-  const promised = accepted(log)
-  const missing = promised.filter(([value, id]) => received.get(id) !== value)
-  expect(missing, `seed ${seed}`).toEqual([])
-  expect(clashes, `seed ${seed}`).toEqual([])
-  expect(new Set(received.values()).size, `seed ${seed}`).toBe(received.size)
-  expect(promised.length).toBeGreaterThan(kills)
-  expect(queue.size.dead).toBe(0)
-}, kills > 3 ? 900_000 : 60_000)
+    const promised = accepted(log)
+    const missing = promised.filter(([value, id]) => received.get(id) !== value)
+    expect(missing, `seed ${seed}`).toEqual([])
+    expect(clashes, `seed ${seed}`).toEqual([])
+    expect(new Set(received.values()).size, `seed ${seed}`).toBe(received.size)
+    expect(promised.length).toBeGreaterThan(kills)
+    expect(queue.size.dead).toBe(0)
+  },
+  kills > 3 ? 900_000 : 60_000,
+)
 
 /** Keeps what it accepts by its id; refuses, cuts, and keeps without saying so. */
 async function startCollector(random: () => number) {
