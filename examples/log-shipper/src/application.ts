@@ -10,8 +10,8 @@ export interface Application {
   blunder(characters: number): Promise<void>
   /** As logrotate does: renames the file; lines go to the renamed one until the application has reopened its log. */
   rotate(): Promise<void>
-  /** As logrotate's `copytruncate` does, for an application that cannot reopen its log. Writes nothing meanwhile. */
-  copyAndTruncate(calmMs: number): Promise<void>
+  /** As logrotate's `copytruncate` does, for an application that cannot reopen its log. Writes nothing until then. */
+  copyAndTruncate(whenRead: () => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 
@@ -29,7 +29,7 @@ export function startApplication(logFile: string): Application {
     burst: (count) => inTurn(() => append(count)),
     blunder: (characters) => inTurn(() => append(1, logFile, 'x'.repeat(characters))),
     rotate: () => inTurn(rotate),
-    copyAndTruncate: (calmMs) => inTurn(() => copyAndTruncate(calmMs)),
+    copyAndTruncate: (whenRead) => inTurn(() => copyAndTruncate(whenRead)),
     close: () => {
       closed = true
       return stopped
@@ -62,8 +62,8 @@ export function startApplication(logFile: string): Application {
     await append(5)
   }
 
-  async function copyAndTruncate(calmMs: number): Promise<void> {
-    await pause(calmMs)
+  async function copyAndTruncate(whenRead: () => Promise<void>): Promise<void> {
+    await whenRead()
     await copyFile(logFile, `${logFile}.copy`)
     await truncate(logFile)
   }

@@ -1,5 +1,6 @@
 import type { WriteStream } from 'node:tty'
 import type { Progress } from './progress.ts'
+import type { UploadState } from './uploads.ts'
 
 /** Tells a run as it happens: lines that stay, and below them the progress. */
 export interface Display {
@@ -42,7 +43,11 @@ const width = 20
 export function progressLine({ shipped, waiting, circuitOpen, upload }: Progress): string {
   const lines = `${count(shipped)} lines shipped, ${count(waiting)} waiting`
   const paused = circuitOpen ? ', collector down' : ''
-  return `${lines}${paused}${upload ? `  ${bar(upload.offset / upload.size)} ${megabytes(upload.offset)} of ${megabytes(upload.size)}` : ''}`
+  return `${lines}${paused}${upload && upload.offset < upload.size ? `  ${uploadBar(upload)}` : ''}`
+}
+
+function uploadBar({ offset, size }: UploadState): string {
+  return `${bar(offset / size)} ${megabytes(offset)} of ${megabytes(size)}`
 }
 
 function bar(share: number): string {

@@ -57,7 +57,7 @@ export function startProgress({
       dead,
       retries: value('uplink_retries_total'),
       circuitOpen: value('uplink_circuit_open') === 1,
-      ...(uploads.current ? { upload: { ...uploads.current } } : {}),
+      ...(uploads.latest ? { upload: { ...uploads.latest } } : {}),
     }
   }
 

@@ -26,7 +26,7 @@ export interface LogShipperOptions {
   stateFolder: string
   /** The collector's address, without a slash at the end: `/lines` takes lines, `/files` uploads. */
   collector: string
-  /** At a peak no more than this; the queue holds the rest. */
+  /** At a peak no more than this, ≥ 10; the queue holds the rest. */
   linesPerSecond: number
   /** What uploads leave of the line is for the lines. */
   uploadBytesPerSecond: number
@@ -62,7 +62,8 @@ export function createLogShipper(options: LogShipperOptions) {
       startUplink({
         queue: lines,
         url: `${collector}/lines`,
-        rate: { max: options.linesPerSecond, perMs: 1_000 },
+        // In small portions: no burst is longer than a tenth of a second's lines, nor is a batch.
+        rate: { max: options.linesPerSecond / 10, perMs: 100 },
         backoff: { minMs: 100, maxMs: 5_000 },
         circuit: { failures: 5, openMs: 500, maxOpenMs: 5_000 },
       }),

@@ -1,4 +1,4 @@
-import { mkdir, rename, stat } from 'node:fs/promises'
+import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openQueue } from '@holdfast/queue'
 import { startApplication } from './application.ts'
@@ -86,8 +86,8 @@ export async function tellStory(folder: string, display: Display): Promise<Outco
     await application.rotate()
     await application.rotate()
     await caughtUp()
-    // What a copying rotation cuts off unread is lost; this one is given the time to be read.
-    await application.copyAndTruncate(500)
+    // What a copying rotation cuts off unread is lost; this one waits until all is read.
+    await application.copyAndTruncate(caughtUp)
     await caughtUp()
     display.say('rotate        twice by renaming, once by copying and truncating; the lines go on')
   }
@@ -149,7 +149,7 @@ export async function tellStory(folder: string, display: Display): Promise<Outco
     display.say(
       `restart       process ${pid} goes on at ${megabytes(done.resumedAfterKill)}, from its checkpoint`,
     )
-    await until(async () => (await stat(files.received)) && (await intact()), 'the file is there')
+    await until(intact, 'the file is there')
     display.say('              the file is there, the same by SHA-256')
   }
 

@@ -12,7 +12,7 @@ export interface UploadsOptions {
   bytesPerSecond: number
 }
 
-/** Where the upload under way stands. */
+/** Where an upload stands. */
 export interface UploadState {
   file: string
   offset: number
@@ -22,7 +22,8 @@ export interface UploadState {
 }
 
 export interface Uploads extends Consumer {
-  readonly current: UploadState | undefined
+  /** The one under way, or the last one; undefined before the first. */
+  readonly latest: UploadState | undefined
 }
 
 /**
@@ -32,14 +33,14 @@ export interface Uploads extends Consumer {
  * this process or the one after a `kill -9`, goes on where the server has it until.
  */
 export function startUploads({ queue, url, bytesPerSecond }: UploadsOptions): Uploads {
-  let current: UploadState | undefined
+  let latest: UploadState | undefined
   const consumer = startConsumer(queue, upload)
   return {
     ...consumer,
     // An upload is not waited for at a stop: it goes on from its checkpoint.
     drain: () => consumer.close(),
-    get current() {
-      return current
+    get latest() {
+      return latest
     },
   }
 
@@ -55,8 +56,8 @@ export function startUploads({ queue, url, bytesPerSecond }: UploadsOptions): Up
       chunkBytes: 4 * 2 ** 20,
       backoff: { minMs: 100, maxMs: 5_000 },
     })
-    current = { file: basename(path), offset: 0, size: body.size }
-    follow(sending, current)
+    latest = { file: basename(path), offset: 0, size: body.size }
+    follow(sending, latest)
     const end = (): void => void sending.close()
     stop.addEventListener('abort', end, { once: true })
     if (stop.aborted) end()
@@ -69,7 +70,6 @@ export function startUploads({ queue, url, bytesPerSecond }: UploadsOptions): Up
       await job.bury(error)
     } finally {
       stop.removeEventListener('abort', end)
-      current = undefined
     }
   }
 }
