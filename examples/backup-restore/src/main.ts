@@ -15,6 +15,7 @@ try {
     store,
     ...screen,
     hours: Number(process.argv[2] ?? 8),
+    initialRecords: 30_000,
   })
   screen.say(`${kept} snapshots kept; the ${lostSinceSnapshot} records written since the last one are lost`)
 } finally {

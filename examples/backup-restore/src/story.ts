@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '@holdfast/core'
@@ -10,9 +11,12 @@ export interface StoryOptions {
   folder: string
   store: BlobStore
   say: (line: string) => void
-  progress: (what: string) => (progress: Progress) => void
+  /** Shows how far something is; a bar that is kept stays when it is full. */
+  progress: (what: string, keep?: 'keep') => (progress: Progress) => void
   /** How many "hours", each of a real second, the agent works before the disaster. @default 8 */
   hours?: number
+  /** How many records there are before the first hour, about 800 bytes each. @default 0 */
+  initialRecords?: number
   clock?: Clock
 }
 
@@ -25,7 +29,7 @@ export async function tellStory(options: StoryOptions): Promise<{ lostSinceSnaps
   const state = join(options.folder, 'state')
   const name = 'edge-7/state'
   await using repository = await openRepository(store, { graceMs: 3_600_000 })
-  const writer = await startWriter(state, clock)
+  const writer = await startWriter(state, options.initialRecords ?? 0, clock)
 
   const schedule = startSchedule({
     cron: '* * * * * *', // In earnest '0 * * * *'.
@@ -58,11 +62,11 @@ export async function tellStory(options: StoryOptions): Promise<{ lostSinceSnaps
   const snapshots = await repository.list({ name })
   const newest = snapshots.at(-1)
   if (!newest) throw new Error('no snapshot was taken')
-  const report = await repository.verify(newest, { level: 'data', onProgress: progress('verify') })
+  const report = await repository.verify(newest, { level: 'data', onProgress: progress('verify', 'keep') })
   say(`verified: ${report.objects} chunks, ${megabytes(report.bytes)} are what they were`)
   const restored = await repository.restore(newest, state, {
     overwrite: 'replace',
-    onProgress: progress('restore'),
+    onProgress: progress('restore', 'keep'),
   })
   const records = await countRecords(state)
   say(`restored: ${megabytes(restored.restoredBytes)} in ${restored.files} files, ${records} records`)
@@ -70,11 +74,12 @@ export async function tellStory(options: StoryOptions): Promise<{ lostSinceSnaps
   return { lostSinceSnapshot: written - records, kept: snapshots.length }
 }
 
-async function startWriter(path: string, clock: Clock) {
+async function startWriter(path: string, initialRecords: number, clock: Clock) {
   const db = new Level<string, string>(path)
   await db.open()
   const stop = new AbortController()
   let count = 0
+  while (count < initialRecords) await put(() => randomBytes(600).toString('base64'))
   const stopped = write()
   return {
     count: () => count,
@@ -88,15 +93,19 @@ async function startWriter(path: string, clock: Clock) {
 
   async function write(): Promise<void> {
     while (!stop.signal.aborted) {
-      const batch = Array.from({ length: 100 }, (_, index) => ({
-        type: 'put' as const,
-        key: `record:${String(count + index).padStart(9, '0')}`,
-        value: `${Math.sin(count + index)} `.repeat(20),
-      }))
-      await db.batch(batch)
-      count += batch.length
+      await put((record) => `${Math.sin(record)} `.repeat(20))
       await clock.sleep(5, stop.signal)
     }
+  }
+
+  async function put(textOf: (record: number) => string): Promise<void> {
+    const batch = Array.from({ length: 100 }, (_, index) => ({
+      type: 'put' as const,
+      key: `record:${String(count + index).padStart(9, '0')}`,
+      value: textOf(count + index),
+    }))
+    await db.batch(batch)
+    count += batch.length
   }
 }
 

@@ -17,12 +17,18 @@ export function megabytes(bytes: number): string {
 
 /** Shows a progress in place on a terminal; elsewhere only what `say` prints is seen. */
 export function createScreen(out: NodeJS.WriteStream = process.stdout) {
+  let kept = false
   return {
-    progress: (what: string) => (progress: Progress) => {
-      if (out.isTTY) out.write(`\r\x1b[2K${progressLine(what, progress)}`)
+    progress: (what: string, keep?: 'keep') => (progress: Progress) => {
+      if (!out.isTTY) return
+      out.write(`\r\x1b[2K${progressLine(what, progress)}`)
+      kept = keep === 'keep'
     },
+    /** Takes the place of a bar, or comes below one that is kept. */
     say: (line: string) => {
-      out.write(`${out.isTTY ? '\r\x1b[2K' : ''}${line}\n`)
+      if (out.isTTY) out.write(kept ? '\n' : '\r\x1b[2K')
+      kept = false
+      out.write(`${line}\n`)
     },
   }
 }

@@ -8,9 +8,11 @@ export interface Meter {
   readonly bytes: number
   readonly files: number
   phase(phase: Progress['phase']): void
+  /** Sets how many bytes there will be in all. */
+  expect(totalBytes: number): void
   addBytes(bytes: number): void
   addFile(): void
-  /** Tells the last state, whenever the one before was told. */
+  /** Tells the last state, whenever the one before was told: what there was is all that there is. */
   end(): void
 }
 
@@ -18,11 +20,12 @@ export function createMeter(
   { onProgress }: OperationOptions,
   clock: Clock,
   phase: Progress['phase'],
-  totalBytes?: number,
+  expectedBytes?: number,
 ): Meter {
   const begun = clock.now()
   let told = Number.NEGATIVE_INFINITY
   let current = phase
+  let totalBytes = expectedBytes
   let bytes = 0
   let files = 0
   return {
@@ -36,6 +39,9 @@ export function createMeter(
       current = next
       tell()
     },
+    expect: (bytesInAll) => {
+      totalBytes = bytesInAll
+    },
     addBytes: (more) => {
       bytes += more
       tell()
@@ -46,6 +52,7 @@ export function createMeter(
     },
     end: () => {
       told = Number.NEGATIVE_INFINITY
+      totalBytes = bytes
       tell()
     },
   }

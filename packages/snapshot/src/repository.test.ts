@@ -16,6 +16,7 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemClock } from '@holdfast/core'
 import { createSeededRandom } from '@holdfast/core/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -194,6 +195,22 @@ describe('backup and restore', () => {
       onProgress: (one) => seen.push(one),
     })
     expect(seen.at(-1)).toMatchObject({ phase: 'commit', bytes: snapshot.bytes, files: 4 })
+    let nowMs = 0
+    // A clock that has everything told: progress comes every 100 ms at most.
+    const now = (): number => {
+      nowMs += 200
+      return nowMs
+    }
+    const clock = { ...systemClock, now }
+    await using telling = await openRepository(store, { clock })
+    for (const level of ['bytes', 'data'] as const) {
+      const told: Progress[] = []
+      await telling.verify(snapshot, { level, onProgress: (one) => told.push(one) })
+      const counted = told.filter(({ bytes }) => bytes > 0)
+      expect(counted.length).toBeGreaterThan(2)
+      expect(counted.every(({ bytes, totalBytes = 0 }) => bytes <= totalBytes)).toBe(true)
+      expect(told.at(-1)).toMatchObject({ phase: 'verify', msLeft: 0 })
+    }
     await repository.restore(snapshot, join(folder, 'target'), { onProgress: (one) => seen.push(one) })
     expect(seen.at(-1)).toMatchObject({
       phase: 'commit',

@@ -64,7 +64,8 @@ export async function verify(
   const { level = 'data', signal } = options
   const begun = context.clock.now()
   const meter = createMeter(options, context.clock, 'verify')
-  const inSample = sampler(options.sample)
+  const sample = parseSample(options.sample)
+  const inSample = sampler(sample)
   const problems: Problem[] = []
   const manifest = await attempt(() => context.objects.manifest(hex, signal))
   if (manifest) {
@@ -99,9 +100,12 @@ export async function verify(
 
   async function bytes(manifest: Manifest): Promise<void> {
     const lanes = createLanes(readsAtOnce)
-    for (const layer of [...manifest.packs, ...manifest.indexes, manifest.config])
-      if (inSample(digestOf(layer)))
-        await lanes.begin(async () => void (await attempt(() => hashBlob(context, layer, meter, signal))))
+    const layers = [...manifest.packs, ...manifest.indexes, manifest.config].filter((layer) =>
+      inSample(digestOf(layer)),
+    )
+    meter.expect(layers.reduce((sum, { size }) => sum + size, 0))
+    for (const layer of layers)
+      await lanes.begin(async () => void (await attempt(() => hashBlob(context, layer, meter, signal))))
     await lanes.idle()
   }
 
@@ -109,6 +113,8 @@ export async function verify(
     const opened = await attempt(() => openChunks(context, manifest, signal))
     const record = await attempt(() => context.objects.record(hex, signal))
     if (!opened || !record) return
+    // As if no two files shared a chunk.
+    meter.expect(Math.round(record.bytes / sample.parts))
     const seen = new Set<string>()
     const lanes = createLanes(readsAtOnce)
     await attempt(async () => {
@@ -180,11 +186,21 @@ async function drill(context: Context, hex: string, options: VerifyOptions): Pro
   }
 }
 
-function sampler(sample: string | undefined): (hex: string) => boolean {
-  if (sample === undefined) return () => true
+interface Sample {
+  /** From 1. */
+  readonly part: number
+  readonly parts: number
+}
+
+function parseSample(sample: string | undefined): Sample {
+  if (sample === undefined) return { part: 1, parts: 1 }
   const [part, parts] = (/^(\d{1,6})\/(\d{1,6})$/.exec(sample)?.slice(1) ?? []).map(Number)
   if (!part || !parts || part > parts)
     throw new RangeError(`sample must be k/n with 1 ≤ k ≤ n, such as '3/30', got ${JSON.stringify(sample)}`)
+  return { part, parts }
+}
+
+function sampler({ part, parts }: Sample): (hex: string) => boolean {
   // Other digits than those that a chunk index hashes by, so that both spread evenly.
   return (hex) => Number.parseInt(hex.slice(8, 16), 16) % parts === part - 1
 }
