@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
@@ -18,6 +19,24 @@ export async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true })
   if (first === undefined) return
   for (let at = path; at.length >= first.length; at = dirname(at)) await syncFolder(dirname(at))
+}
+
+/**
+ * Makes everything that was written to the folder's file system survive a power cut, at once: with `sync -f`
+ * of coreutils or busybox, since Node has no `syncfs`. Resolves to false where that failed or is not to be had.
+ *
+ * An fsync for each of 1,000 small files takes seconds, this a fraction of one.
+ */
+export async function syncFilesystem(path: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false // Elsewhere `sync` takes no option, or does not wait.
+  return new Promise((resolve) => {
+    execFile('sync', ['-f', path], (error) => resolve(error === null))
+  })
+}
+
+/** Whether `syncFilesystem` works here: asked of a file system that has nothing to write. */
+export function canSyncFilesystem(): Promise<boolean> {
+  return syncFilesystem('/proc/self/status')
 }
 
 /** So many parts go to the system at once, at most: Linux takes 1,024. */

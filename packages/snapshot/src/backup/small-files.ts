@@ -1,15 +1,15 @@
 import type { ChunkSink } from '../chunks/chunk-sink.ts'
+import type { Compressed } from '../chunks/codec.ts'
 import type { Context } from '../context.ts'
-import { createLanes } from '../lanes.ts'
 import type { FileAttributes } from '../source/source.ts'
-import { startThread, type Thread } from './thread.ts'
-import type { ReadFile } from './thread-program.ts'
+import { createBatches } from '../threads/batches.ts'
+import type { CompressedBatch } from '../threads/program.ts'
+import type { ReadFile } from '../threads/read-files.ts'
+import { createThreads, type Thread } from '../threads/thread.ts'
 
-const filesPerBatch = 100
-const bytesPerBatch = 2 << 20
-const batchesPerThread = 2
 /** So few files are not worth a thread's start. */
 const leastFiles = 32
+const batchesPerThread = 2
 
 export interface StoredFile {
   readonly attributes: FileAttributes
@@ -31,85 +31,64 @@ export interface SmallFiles {
   close(): Promise<void>
 }
 
-interface Waiting {
-  readonly path: string
-  readonly bytes: number
-  resolve(stored: StoredFile | undefined): void
-  reject(error: unknown): void
-}
-
 export function createSmallFiles(
-  { keys, format, threads }: Pick<Context, 'keys' | 'format' | 'threads'>,
+  { keys, format, threads: count }: Pick<Context, 'keys' | 'format' | 'threads'>,
   sink: Pick<ChunkSink, 'claim' | 'add'>,
 ): SmallFiles {
-  const maxBytes = threads > 0 ? format.chunker.minBytes : 0
-  const running: Thread[] = []
-  const lanes = createLanes(threads * batchesPerThread)
-  let waiting: Waiting[] = []
-  let waitingBytes = 0
+  const maxBytes = count > 0 ? format.chunker.minBytes : 0
+  const threads = createThreads(count, { idKey: keys.idKey, maxBytes })
+  const limits = { items: 100, bytes: 2 << 20, atOnce: count * batchesPerThread }
+  const batches = createBatches(limits, storeAll)
   let seen = 0
-  let flushing: NodeJS.Immediate | undefined
-  return { maxBytes, store, close }
-
-  async function store(path: string, expectedBytes: number): Promise<StoredFile | undefined> {
-    seen += 1
-    if (seen <= leastFiles) return undefined
-    return new Promise((resolve, reject) => {
-      waiting.push({ path, bytes: expectedBytes, resolve, reject })
-      waitingBytes += expectedBytes
-      if (waiting.length >= filesPerBatch || waitingBytes >= bytesPerBatch) flush()
-      else flushing ??= setImmediate(flush)
-    })
+  let numbers = 0
+  return {
+    maxBytes,
+    async store(path, expectedBytes) {
+      seen += 1
+      return seen > leastFiles ? batches.add(path, expectedBytes) : undefined
+    },
+    async close() {
+      batches.close()
+      await threads.close()
+    },
   }
 
-  /** Sends off what is waiting. What comes in the same turn of the event loop goes together. */
-  function flush(): void {
-    clearImmediate(flushing)
-    flushing = undefined
-    const batch = waiting
-    waiting = []
-    waitingBytes = 0
-    if (batch.length === 0) return
-    lanes.begin(() => storeBatch(batch)).catch((error: unknown) => rejectAll(batch, error))
+  /** A thread that dies before any chunk is claimed has stored nothing; after that the backup must fail. */
+  async function storeAll(paths: readonly string[]): Promise<(StoredFile | undefined)[]> {
+    const thread = threads.leastBusy()
+    const batch = numbers++
+    const files = await readIn(thread, batch, paths)
+    if (!files) return paths.map(() => undefined)
+    const wanted = [...files.keys()].filter((at) => isNew(files[at]))
+    const compressed = apart(await thread.ask({ kind: 'compress', batch, wanted }))
+    for (const [place, at] of wanted.entries())
+      await sink.add(files[at]!.id, files[at]!.size, compressed[place]!)
+    return files.map((file) => storedFile(file))
   }
 
-  async function storeBatch(batch: readonly Waiting[]): Promise<void> {
-    try {
-      const { files, compress } = await leastBusy().read(batch.map(({ path }) => path))
-      const wanted = [...files.keys()].filter((at) => isNew(files[at]))
-      const compressed = await compress(wanted)
-      for (const [place, at] of wanted.entries())
-        await sink.add(files[at]!.id, files[at]!.size, compressed[place]!)
-      for (const [at, { resolve }] of batch.entries()) resolve(storedFile(files[at]))
-    } catch (error) {
-      rejectAll(batch, error)
-      throw error
-    }
+  function isNew(file: ReadFile | undefined): boolean {
+    return Boolean(file && file.size > 0 && sink.claim(file.id))
   }
+}
 
-  function isNew(file: ReadFile): boolean {
-    return file !== undefined && file.size > 0 && sink.claim(file.id)
-  }
-
-  function leastBusy(): Thread {
-    const idle = running.find(({ busy }) => busy === 0)
-    if (!idle && running.length < threads) {
-      running.push(startThread({ idKey: keys.idKey, maxBytes }))
-      return running.at(-1)!
-    }
-    return running.reduce((least, thread) => (thread.busy < least.busy ? thread : least))
-  }
-
-  async function close(): Promise<void> {
-    clearImmediate(flushing)
-    for (const thread of running) await thread.close()
-  }
+async function readIn(
+  thread: Thread,
+  batch: number,
+  paths: readonly string[],
+): Promise<readonly ReadFile[] | undefined> {
+  const answer = await thread.ask({ kind: 'read', batch, paths }).catch(() => undefined)
+  return answer === undefined ? undefined : JSON.parse(answer)
 }
 
 function storedFile(file: ReadFile): StoredFile | undefined {
-  return file && { attributes: file.attributes, size: file.size, chunks: file.size > 0 ? [file.id] : [] }
+  if (!file) return undefined
+  return { attributes: file.attributes, size: file.size, chunks: file.size > 0 ? [file.id] : [] }
 }
 
-function rejectAll(batch: readonly Waiting[], error: unknown): void {
-  for (const { reject } of batch) reject(error)
+function apart({ bytes, chunks }: CompressedBatch): Compressed[] {
+  let end = 0
+  return chunks.map(({ codec, length }) => {
+    end += length
+    return { codec, bytes: bytes.subarray(end - length, end) }
+  })
 }

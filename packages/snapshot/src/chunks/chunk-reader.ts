@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { snapshotError } from '../errors.ts'
 import { blobKey } from '../format/layout.ts'
 import { chunkLabel, decodePackHeader, packHeaderBytes } from '../format/pack.ts'
-import type { Keys, PackCipher } from '../keys/keys.ts'
+import { createPackCipher, type Keys } from '../keys/keys.ts'
 import { missing } from '../objects.ts'
 import type { BlobStore } from '../store/store.ts'
 import type { ChunkIndex, ChunkLocation } from './chunk-index.ts'
@@ -12,6 +12,14 @@ import { decompress } from './codec.ts'
 export interface ChunkReader {
   /** Rejects with OBJECT_MISSING, OBJECT_CORRUPT or, for a chunk longer than `maxBytes`, SNAPSHOT_REFUSED. */
   read(id: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array>
+  /** A small chunk as it is stored, and the key of its pack, for who opens it elsewhere; undefined for one that is not small, or not to be had. */
+  sealed(id: string, signal?: AbortSignal): Promise<SealedChunk | undefined>
+}
+
+export interface SealedChunk {
+  readonly at: ChunkLocation
+  readonly bytes: Uint8Array
+  readonly packKey: Uint8Array | undefined
 }
 
 /** Chunks up to this size are read together with their neighbours, in windows of four times as much. */
@@ -20,9 +28,9 @@ const windowBytes = 4 * smallBytes
 const cachedWindows = 48
 
 export function createChunkReader(store: BlobStore, keys: Keys, index: ChunkIndex): ChunkReader {
-  const ciphers = new LRUCache<string, Promise<PackCipher>>({ max: 1_000 })
+  const packKeys = new LRUCache<string, Promise<{ key: Uint8Array | undefined }>>({ max: 1_000 })
   const windows = new LRUCache<string, Promise<Uint8Array | undefined>>({ max: cachedWindows })
-  return { read }
+  return { read, sealed }
 
   async function read(id: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
     const at = index.find(id)
@@ -39,19 +47,27 @@ export function createChunkReader(store: BlobStore, keys: Keys, index: ChunkInde
     return open(at, stored, signal)
   }
 
+  async function sealed(id: string, signal?: AbortSignal): Promise<SealedChunk | undefined> {
+    const at = index.find(id)
+    if (!at || Math.max(at.storedLength, at.length) > smallBytes) return undefined
+    const [bytes, { key }] = await Promise.all([storedBytes(at, signal), packKeyOf(at.pack, signal)])
+    return bytes?.length === at.storedLength ? { at, bytes, packKey: key } : undefined
+  }
+
   async function open(at: ChunkLocation, stored: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
     try {
       if (stored.length !== at.storedLength)
         throw new RangeError(`got ${stored.length} bytes of ${at.storedLength}`)
-      const sealed = (await cipherOf(at.pack, signal)).decrypt(at.ordinal, chunkLabel(at), stored)
-      const content = await decompress(at.codec, sealed, at.length)
+      const { key } = await packKeyOf(at.pack, signal)
+      const compressed = createPackCipher(key).decrypt(at.ordinal, chunkLabel(at), stored)
+      const content = await decompress(at.codec, compressed, at.length)
       if (content.length !== at.length || keys.chunkId(content) !== at.id)
         throw new RangeError('the content is not what the id says')
       return content
     } catch (cause) {
       signal?.throwIfAborted()
       windows.clear()
-      ciphers.delete(at.pack)
+      packKeys.delete(at.pack)
       throw damaged(at, cause)
     }
   }
@@ -87,19 +103,19 @@ export function createChunkReader(store: BlobStore, keys: Keys, index: ChunkInde
     return loading
   }
 
-  function cipherOf(pack: string, signal?: AbortSignal): Promise<PackCipher> {
-    const known = ciphers.get(pack)
+  function packKeyOf(pack: string, signal?: AbortSignal): Promise<{ key: Uint8Array | undefined }> {
+    const known = packKeys.get(pack)
     if (known) return known
-    const loading = loadCipher(pack, signal)
-    ciphers.set(pack, loading)
-    loading.catch(() => ciphers.delete(pack))
+    const loading = loadPackKey(pack, signal)
+    packKeys.set(pack, loading)
+    loading.catch(() => packKeys.delete(pack))
     return loading
   }
 
-  async function loadCipher(pack: string, signal?: AbortSignal): Promise<PackCipher> {
-    if (!keys.encrypted) return keys.packCipher(new Uint8Array())
+  async function loadPackKey(pack: string, signal?: AbortSignal): Promise<{ key: Uint8Array | undefined }> {
+    if (!keys.encrypted) return { key: undefined }
     const header = await store.get(blobKey(pack), { length: packHeaderBytes, signal })
     if (!header) throw missing(pack, store)
-    return keys.packCipher(decodePackHeader(header).salt)
+    return { key: keys.packKey(decodePackHeader(header).salt) }
   }
 }

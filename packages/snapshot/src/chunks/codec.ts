@@ -4,6 +4,7 @@ import {
   brotliCompress,
   brotliCompressSync,
   brotliDecompress,
+  brotliDecompressSync,
   constants,
 } from 'node:zlib'
 import { snapshotError } from '../errors.ts'
@@ -42,20 +43,27 @@ function shorter(bytes: Uint8Array, smaller: Uint8Array): Compressed {
 
 /** Undoes `compress`. A result of any other length than `length` is refused before it fills the memory. */
 export async function decompress(codec: number, bytes: Uint8Array, length: number): Promise<Uint8Array> {
-  if (codec === codecs.stored) return bytes
-  if (codec !== codecs.brotli)
-    throw snapshotError(
-      'REPOSITORY_UNSUPPORTED',
-      `a chunk is compressed with codec ${codec}: use a later version`,
-      {
-        fields: { codec },
-      },
-    )
-  // A buffer that takes all at once, and a little more, so that the end is seen in the same step.
-  return decompressAsync(bytes, {
-    maxOutputLength: Math.max(1, length),
-    chunkSize: Math.max(64, length + 64),
-  })
+  return isStored(codec) ? bytes : decompressAsync(bytes, decompressOptions(length))
+}
+
+/** As `decompress`, on the thread that calls. */
+export function decompressSync(codec: number, bytes: Uint8Array, length: number): Uint8Array {
+  return isStored(codec) ? bytes : brotliDecompressSync(bytes, decompressOptions(length))
+}
+
+function isStored(codec: number): boolean {
+  if (codec === codecs.stored) return true
+  if (codec === codecs.brotli) return false
+  throw snapshotError(
+    'REPOSITORY_UNSUPPORTED',
+    `a chunk is compressed with codec ${codec}: use a later version`,
+    { fields: { codec } },
+  )
+}
+
+/** A buffer that takes all at once, and a little more, so that the end is seen in the same step. */
+function decompressOptions(length: number): BrotliOptions {
+  return { maxOutputLength: Math.max(1, length), chunkSize: Math.max(64, length + 64) }
 }
 
 /** Tries pieces from all over a large chunk, so that the incompressible costs little. */

@@ -10,7 +10,9 @@ export interface Keys {
   readonly idKey: Uint8Array | undefined
   /** A chunk's id: SHA-256 of its content, or HMAC-SHA-256 where there is a key. 64 hexadecimal digits. */
   chunkId(content: Uint8Array): string
-  /** The cipher of one pack. Its key is derived by HKDF (RFC 5869) from the master key, with the pack's salt. */
+  /** The key of one pack, derived by HKDF (RFC 5869) from the master key with the pack's salt; undefined without a master. */
+  packKey(salt: Uint8Array): Uint8Array | undefined
+  /** The cipher of one pack, of that key. */
   packCipher(salt: Uint8Array): PackCipher
   /** Tells who had the key apart from who had not; undefined without a key. */
   seal(record: string): string | undefined
@@ -49,6 +51,7 @@ export const plainKeys: Keys = {
   chunkerKey: undefined,
   idKey: undefined,
   chunkId: createChunkId(undefined),
+  packKey: () => undefined,
   packCipher: () => plainCipher,
   seal: () => undefined,
 }
@@ -61,17 +64,20 @@ export function keyCheck(master: Uint8Array): string {
 export function createKeys(master: Uint8Array): Keys {
   const idKey = derive(master, 'holdfast chunk id')
   const sealKey = derive(master, 'holdfast record')
+  const packKey = (salt: Uint8Array): Uint8Array => derive(master, 'holdfast pack', salt)
   return {
     encrypted: true,
     chunkerKey: derive(master, 'holdfast chunker'),
     idKey,
     chunkId: createChunkId(idKey),
-    packCipher: (salt) => createPackCipher(derive(master, 'holdfast pack', salt)),
+    packKey,
+    packCipher: (salt) => createPackCipher(packKey(salt)),
     seal: (record) => createHmac('sha256', sealKey).update(record).digest('hex'),
   }
 }
 
-function createPackCipher(key: Uint8Array): PackCipher {
+export function createPackCipher(key: Uint8Array | undefined): PackCipher {
+  if (!key) return plainCipher
   return {
     encrypt(ordinal, label, bytes) {
       const cipher = createCipheriv('aes-256-gcm', key, nonceOf(ordinal)).setAAD(label)
@@ -82,7 +88,9 @@ function createPackCipher(key: Uint8Array): PackCipher {
       try {
         const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(ordinal), { authTagLength: tagBytes })
         decipher.setAAD(label).setAuthTag(bytes.subarray(end))
-        return Buffer.concat([decipher.update(bytes.subarray(0, end)), decipher.final()])
+        const content = decipher.update(bytes.subarray(0, end))
+        decipher.final() // Throws where any of it is wrong.
+        return content
       } catch (cause) {
         throw snapshotError('OBJECT_CORRUPT', 'a chunk fails its authentication', { cause })
       }

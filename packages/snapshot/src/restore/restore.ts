@@ -16,8 +16,9 @@ import {
 import { dirname, resolve } from 'node:path'
 import { checkString, isHoldfastError } from '@holdfast/core'
 import type { ChunkReader } from '../chunks/chunk-reader.ts'
+import { createUnpacker, type Unpacker } from '../chunks/unpacker.ts'
 import { type Context, openChunks } from '../context.ts'
-import { makeFolder, syncFolder, uniqueId } from '../durable.ts'
+import { canSyncFilesystem, makeFolder, syncFilesystem, syncFolder, uniqueId } from '../durable.ts'
 import { atPath, snapshotError, systemCode } from '../errors.ts'
 import { bytesOfName, fsPath } from '../format/names.ts'
 import type { Attributes, FileEntry, SymlinkEntry } from '../format/tree.ts'
@@ -25,7 +26,7 @@ import { createLanes } from '../lanes.ts'
 import { createMeter, type Meter } from '../progress.ts'
 import type { OperationOptions } from '../snapshot.ts'
 import { walkSnapshot } from '../walk-snapshot.ts'
-import { createSeed, type Seed, type SeedFile } from './seed.ts'
+import { createSeed, noSeed, type Seed, type SeedFile } from './seed.ts'
 
 export interface RestoreOptions extends OperationOptions {
   /** Paths in the snapshot, such as `config/agent.yaml`; a folder's takes all below it. Everything by default. */
@@ -52,6 +53,10 @@ export interface RestoreResult {
 }
 
 const filesAtOnce = 8
+const smallFilesAtOnce = 512
+/** For so few files an fsync of each costs less than one of all that the file system has to write. */
+const leastFilesTogether = 64
+const smallFileBytes = 256 << 10
 const listedPaths = 1_000
 const blockBytes = 4_096
 
@@ -69,22 +74,32 @@ export async function restore(
   const { clock, objects } = context
   const begun = clock.now()
   const goal = resolve(checkString('target', target))
-  await checkTarget(goal, options.overwrite ?? 'never')
+  const occupied = await checkTarget(goal, options.overwrite ?? 'never')
   const record = await objects.record(hex, options.signal)
   const { reader, index } = await openChunks(
     context,
     await objects.manifest(hex, options.signal),
     options.signal,
   )
-  const seed = createSeed(goal, index, context.keys)
+  const seed = occupied ? createSeed(goal, index, context.keys) : noSeed
+  const unpacker = createUnpacker(context, reader, options.signal)
   const meter = createMeter(options, clock, 'write', options.include ? undefined : record.bytes)
   const sibling = `${goal}.restore-${uniqueId()}`
   try {
     await atTarget(goal, () => makeFolder(dirname(goal)))
     await atTarget(goal, () => mkdir(sibling, { mode: 0o700 }))
-    const writer = createWriter(sibling, reader, seed, meter, context.format.chunker.maxBytes, options)
+    const fsync = options.fsync ?? true
+    // Asked beforehand: not all that was written can be opened again for an fsync of its own.
+    const together = fsync && record.files >= leastFilesTogether && (await canSyncFilesystem())
+    const given = { ...options, fsync: fsync && !together }
+    const maxChunkBytes = context.format.chunker.maxBytes
+    const writer = createWriter(sibling, { reader, unpacker, seed, meter, maxChunkBytes }, given)
     const skippedPaths = await fill(writer, reader, record.root, options)
     meter.phase('commit')
+    if (together && !(await syncFilesystem(sibling)))
+      throw snapshotError('TARGET_FAILED', `could not sync the file system of ${goal}`, {
+        fields: { path: goal },
+      })
     await atTarget(goal, () => swap(sibling, goal))
     meter.end()
     const { files, bytes: restoredBytes } = meter
@@ -98,8 +113,11 @@ export async function restore(
       durationMs: clock.now() - begun,
     }
   } catch (error) {
+    await unpacker.close()
     await rm(sibling, { recursive: true, force: true })
     throw error
+  } finally {
+    await unpacker.close()
   }
 }
 
@@ -116,6 +134,7 @@ async function fill(
   const firstOfLink = new Map<string, string>()
   const folders: { path: string; entry: Attributes }[] = []
   const lanes = createLanes(filesAtOnce)
+  const small = createLanes(smallFilesAtOnce)
   try {
     for await (const { path, entry } of walkSnapshot(reader, root, { signal, enter: wanted.below })) {
       if (entry.type === 'folder' ? !wanted.below(path) : !wanted.has(path)) continue
@@ -129,12 +148,12 @@ async function fill(
         const first = entry.link === undefined ? undefined : firstOfLink.get(entry.link)
         if (entry.link !== undefined && !first) firstOfLink.set(entry.link, path)
         if (first) later.push(() => writer.link(first, path))
-        else await lanes.begin(() => writer.file(path, entry))
+        else await (isSmall(entry) ? small : lanes).begin(() => writer.file(path, entry))
       }
     }
-    await lanes.idle()
+    await Promise.all([lanes.idle(), small.idle()])
   } finally {
-    await Promise.allSettled([lanes.idle()])
+    await Promise.allSettled([lanes.idle(), small.idle()])
   }
   for (const act of later) await act()
   for (const { path, entry } of folders.reverse()) await writer.finishFolder(path, entry)
@@ -151,12 +170,17 @@ interface Writer {
   folders(): number
 }
 
+interface WriterParts {
+  readonly reader: ChunkReader
+  readonly unpacker: Unpacker
+  readonly seed: Seed
+  readonly meter: Meter
+  readonly maxChunkBytes: number
+}
+
 function createWriter(
   root: string,
-  reader: ChunkReader,
-  seed: Seed,
-  meter: Meter,
-  maxChunkBytes: number,
+  { reader, unpacker, seed, meter, maxChunkBytes }: WriterParts,
   { signal, owner = false, fsync = true }: RestoreOptions,
 ): Writer {
   let folders = 1
@@ -170,6 +194,7 @@ function createWriter(
       }),
     file: (path, entry) =>
       named(path, async () => {
+        if (await unpacked(path, entry)) return
         const file = await open(at(path), 'wx', 0o600)
         try {
           await writeContent(file, path, entry)
@@ -199,6 +224,17 @@ function createWriter(
         await utimes(at(path), seconds(attributes), seconds(attributes))
         await chmod(at(path), modeOf(attributes))
       }),
+  }
+
+  /** Lets a thread write a small file of which nothing is there yet; false where it must be written here. */
+  async function unpacked(path: string, entry: FileEntry): Promise<boolean> {
+    if (!isSmall(entry) || fsync || seed !== noSeed) return false
+    const owned = owner ? { owner: [entry.uid, entry.gid] as const } : {}
+    const order = { path: `${root}/${path}`, mode: modeOf(entry), mtimeSeconds: seconds(entry), ...owned }
+    if (!(await unpacker.write(entry.chunks[0], { ...order, size: entry.size }))) return false
+    meter.addBytes(entry.size)
+    meter.addFile()
+    return true
   }
 
   async function writeContent(file: FileHandle, path: string, entry: FileEntry): Promise<void> {
@@ -244,6 +280,11 @@ function createWriter(
   }
 }
 
+/** Whether a file is of one chunk at most that is likely a small one. */
+function isSmall({ size, chunks, sparse }: FileEntry): boolean {
+  return chunks.length <= 1 && size <= smallFileBytes && !sparse
+}
+
 /** The parts of a buffer that are not whole blocks of zeros. */
 export function solidRanges(bytes: Uint8Array): [from: number, to: number][] {
   const ranges: [number, number][] = []
@@ -271,14 +312,15 @@ function selection(include: readonly string[] | undefined): Selection {
   return { has, below: (folder) => has(folder) || wanted.some((one) => one.startsWith(`${folder}/`)) }
 }
 
-async function checkTarget(goal: string, overwrite: 'never' | 'replace'): Promise<void> {
-  if (overwrite === 'replace') return
+/** Refuses a target that may not be replaced; resolves to whether anything is there. */
+async function checkTarget(goal: string, overwrite: 'never' | 'replace'): Promise<boolean> {
   const names = await readdir(goal).catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return []
     if (systemCode(error) === 'ENOTDIR') return [goal]
     throw targetError(goal, error)
   })
-  if (names.length === 0) return
+  if (names.length === 0) return false
+  if (overwrite === 'replace') return true
   throw snapshotError(
     'TARGET_EXISTS',
     `${goal} is there and not empty: choose another target, or overwrite: 'replace'`,

@@ -21,6 +21,9 @@ export interface SeedFile {
 
 const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
+/** Of a target in which nothing is. */
+export const noSeed: Seed = { open: async () => undefined, reusedBytes: 0 }
+
 export function createSeed(folder: string, index: ChunkIndex, keys: Keys): Seed {
   let reusedBytes = 0
   return {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isHoldfastError } from '@holdfast/core'
+import { createUnpacker } from '../chunks/unpacker.ts'
 import { type Context, maxTreeBytes, openChunks } from '../context.ts'
 import { atPath, type SnapshotErrorCode, snapshotError } from '../errors.ts'
 import { blobKey } from '../format/layout.ts'
@@ -53,6 +54,7 @@ export interface Problem {
 
 const listedProblems = 1_000
 const readsAtOnce = 4
+const smallReadsAtOnce = 512
 const readBytes = 4 << 20
 
 /** Resolves when all that was looked at is whole; rejects with SNAPSHOT_DAMAGED, whose field `problems` lists what is not. */
@@ -117,20 +119,36 @@ export async function verify(
     meter.expect(Math.round(record.bytes / sample.parts))
     const seen = new Set<string>()
     const lanes = createLanes(readsAtOnce)
-    await attempt(async () => {
-      for await (const { path, entry } of walkSnapshot(opened.reader, record.root, { signal }))
-        for (const id of entry.type === 'file' ? entry.chunks : []) {
-          if (seen.has(id) || !inSample(id)) continue
-          seen.add(id)
-          await lanes.begin(async () => void (await attempt(() => check(id, path))))
-        }
-    })
-    await lanes.idle()
+    const small = createLanes(smallReadsAtOnce)
+    const unpacker = createUnpacker(context, opened.reader, signal)
+    try {
+      await attempt(async () => {
+        for await (const { path, entry } of walkSnapshot(opened.reader, record.root, { signal }))
+          for (const id of entry.type === 'file' ? entry.chunks : []) {
+            if (seen.has(id) || !inSample(id)) continue
+            seen.add(id)
+            await small.begin(() => checkChunk(id, path))
+          }
+      })
+    } finally {
+      await Promise.allSettled([small.idle()])
+      await unpacker.close()
+    }
+    await Promise.all([small.idle(), lanes.idle()])
+
+    async function checkChunk(id: string, path: string): Promise<void> {
+      if (await unpacker.check(id)) count(opened!.index.find(id)?.length ?? 0)
+      else await lanes.begin(async () => void (await attempt(() => check(id, path))))
+    }
+
+    function count(bytes: number): void {
+      meter.addBytes(bytes)
+      meter.addFile()
+    }
 
     async function check(id: string, path: string): Promise<void> {
       try {
-        meter.addBytes((await opened!.reader.read(id, maxTreeBytes, signal)).length)
-        meter.addFile()
+        count((await opened!.reader.read(id, maxTreeBytes, signal)).length)
       } catch (error) {
         throw atPath(error, path)
       }

@@ -1,66 +1,45 @@
 import { closeSync, fstatSync, lstatSync, openSync, readSync } from 'node:fs'
-import { parentPort, workerData } from 'node:worker_threads'
 import { compressSync } from '../chunks/codec.ts'
 import { fsPath } from '../format/names.ts'
-import { createChunkId } from '../keys/keys.ts'
 import { fileAttributes, hasChanged, openFlags } from '../source/file-stat.ts'
 import type { FileAttributes } from '../source/source.ts'
+import type { CompressedBatch, Order } from './program.ts'
 
-// A thread of `small-files.ts`. It reads with calls that wait, which cost a tenth of the others.
+/** A file as it was read, or null where it is better read by who can tell what is wrong. */
+export type ReadFile = {
+  readonly attributes: FileAttributes
+  readonly size: number
+  readonly id: string
+} | null
 
-export interface ThreadData {
-  readonly idKey: Uint8Array | undefined
-  /** Of the files that it reads, in bytes. */
-  readonly maxBytes: number
-}
+/** JSON of a `ReadFile` for each path. */
+export type ReadAnswer = string
 
-export type Request =
-  | { readonly batch: number; readonly paths: readonly string[] }
-  /** Which files of a batch to compress, by their place in it; the others are let go of. */
-  | { readonly batch: number; readonly wanted: readonly number[] }
-
-/** A file as it was read, or undefined where it is better read by who can tell what is wrong. */
-export type ReadFile =
-  | { readonly attributes: FileAttributes; readonly size: number; readonly id: string }
-  | undefined
-
-/** Few large values go from thread to thread much faster than many small ones: files are in JSON, compressed chunks in a row. */
-export type Answer = { readonly batch: number; readonly files: string } | CompressedBatch
-
-export interface CompressedBatch {
-  readonly batch: number
-  readonly bytes: Uint8Array
-  readonly chunks: readonly { readonly codec: number; readonly length: number }[]
-}
-
-const { idKey, maxBytes } = workerData as ThreadData
-const chunkId = createChunkId(idKey)
+/** What was read and is to be compressed or let go of next. */
 const held = new Map<number, readonly (Uint8Array | undefined)[]>()
 
-parentPort?.on('message', (request: Request) => {
-  if ('paths' in request) read(request.batch, request.paths)
-  else compress(request.batch, request.wanted)
-})
-
-function read(batch: number, paths: readonly string[]): void {
+export function readFiles(
+  { batch, paths }: Extract<Order, { kind: 'read' }>,
+  maxBytes: number,
+  chunkId: (content: Uint8Array) => string,
+): ReadAnswer {
   const contents: (Uint8Array | undefined)[] = []
-  const files = paths.map((path, at): ReadFile | null => {
-    const found = readWhole(path)
-    if (!found) return null // For JSON.
+  const files = paths.map((path, at): ReadFile => {
+    const found = readWhole(path, maxBytes)
+    if (!found) return null
     contents[at] = found.content
     return { attributes: found.attributes, size: found.content.length, id: chunkId(found.content) }
   })
   held.set(batch, contents)
-  answer({ batch, files: JSON.stringify(files) })
+  return JSON.stringify(files)
 }
 
-function compress(batch: number, wanted: readonly number[]): void {
+export function compressRead({ batch, wanted }: Extract<Order, { kind: 'compress' }>): CompressedBatch {
   const contents = held.get(batch) ?? []
   held.delete(batch)
   const compressed = wanted.map((at) => compressSync(contents[at]!))
-  const bytes = inRow(compressed.map((chunk) => chunk.bytes))
   const chunks = compressed.map(({ codec, bytes: { length } }) => ({ codec, length }))
-  answer({ batch, bytes, chunks }, [bytes.buffer])
+  return { bytes: inRow(compressed.map(({ bytes }) => bytes)), chunks }
 }
 
 function inRow(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -73,12 +52,11 @@ function inRow(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return row
 }
 
-function answer(message: Answer, transfer: readonly ArrayBuffer[] = []): void {
-  parentPort?.postMessage(message, transfer)
-}
-
 /** A file of at most `maxBytes` that stood still while it was read. */
-function readWhole(path: string): { content: Uint8Array; attributes: FileAttributes } | undefined {
+function readWhole(
+  path: string,
+  maxBytes: number,
+): { content: Uint8Array; attributes: FileAttributes } | undefined {
   try {
     const file = openSync(fsPath(path), openFlags)
     try {

@@ -1,0 +1,107 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createSeededRandom } from '@holdfast/core/testing'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Context, openChunks } from '../context.ts'
+import {
+  type BlobStore,
+  directory,
+  memoryStore,
+  openRepository,
+  type Problem,
+  type Snapshot,
+} from '../index.ts'
+import { plainKeys } from '../keys/keys.ts'
+import { createObjects } from '../objects.ts'
+import { createUnpacker } from './unpacker.ts'
+
+// So many files that threads are started for them.
+const files = 200
+let folder: string
+let source: string
+let store: BlobStore
+let snapshot: Snapshot
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'holdfast-unpack-'))
+  source = join(folder, 'source')
+  await mkdir(source)
+  const random = createSeededRandom(8)
+  for (let file = 0; file < files; file += 1) {
+    const noise = Buffer.from(Array.from({ length: 500 }, () => random() * 256))
+    const content = file % 2 === 0 ? noise : Buffer.from(`${noise.toString('hex')} `.repeat(file))
+    await writeFile(join(source, `file-${file}`), file === 199 ? '' : content)
+  }
+  store = memoryStore()
+  await using repository = await openRepository(store)
+  snapshot = await repository.backup(directory(source), { name: 'n' })
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+test.each([0, 2])('%d threads: what is whole is verified and restored', async (threads) => {
+  await using repository = await openRepository(store, { threads })
+  const { objects } = await repository.verify(snapshot, { level: 'data' })
+  expect(objects).toBeGreaterThanOrEqual(files - 1)
+  const target = join(folder, 'target')
+  const result = await repository.restore(snapshot, target, { fsync: threads === 0 })
+  expect(result).toMatchObject({ files, restoredBytes: snapshot.bytes })
+  for (const name of await readdir(source)) {
+    expect((await readFile(join(target, name))).equals(await readFile(join(source, name)))).toBe(true)
+    const [is, was] = [await stat(join(target, name)), await stat(join(source, name))]
+    expect([is.mode, Math.floor(is.mtimeMs)]).toEqual([was.mode, Math.floor(was.mtimeMs)])
+  }
+})
+
+test.each([0, 2])(
+  '%d threads: each damaged chunk is told with its path, and nothing is restored',
+  async (threads) => {
+    const [pack] = await packs()
+    const bytes = (await store.get(pack!))!
+    for (const part of [0.1, 0.3, 0.5]) bytes[Math.floor(bytes.length * part)]! ^= 1
+    await store.put(pack!, [bytes])
+    await using repository = await openRepository(store, { threads })
+    const error = await repository.verify(snapshot, { level: 'data' }).catch((reason) => reason)
+    const { problems } = (error as { fields: { problems: Problem[] } }).fields
+    expect(problems.map(({ code }) => code)).toEqual(['OBJECT_CORRUPT', 'OBJECT_CORRUPT', 'OBJECT_CORRUPT'])
+    expect(problems.every(({ path }) => /^file-\d+$/.test(path ?? ''))).toBe(true)
+    const restored = repository.restore(snapshot, join(folder, 'target'))
+    await expect(restored).rejects.toMatchObject({
+      code: 'OBJECT_CORRUPT',
+      fields: { path: expect.any(String) },
+    })
+    expect(await readdir(folder)).toEqual(['source'])
+  },
+)
+
+test('what cannot be written is left to who can tell, and leaves nothing', async () => {
+  const objects = createObjects(store, plainKeys)
+  const context = { store, keys: plainKeys, objects, threads: 1 } as Context
+  const { reader, index } = await openChunks(context, await objects.manifest(snapshot.digest.slice(7)))
+  const unpacker = createUnpacker(context, reader)
+  const id = plainKeys.chunkId(await readFile(join(source, 'file-0')))
+  const order = (name: string, size = 500) => ({
+    path: join(folder, name),
+    size,
+    mode: 0o640,
+    mtimeSeconds: 1,
+  })
+  await Promise.all(Array.from({ length: 40 }, () => unpacker.check(id)))
+  await writeFile(join(folder, 'there'), 'mine')
+  expect(await unpacker.write(id, order('there'))).toBe(false)
+  expect(await unpacker.write(id, order('none/there'))).toBe(false)
+  expect(await unpacker.write(id, order('longer', 501))).toBe(false)
+  expect(await unpacker.check('0'.repeat(64))).toBe(false)
+  expect(await unpacker.write(id, order('fine'))).toBe(true)
+  expect(await unpacker.write(undefined, order('empty', 0))).toBe(true)
+  expect(index.has(id)).toBe(true)
+  expect(await readFile(join(folder, 'there'), 'utf8')).toBe('mine')
+  expect((await readdir(folder)).sort()).toEqual(['empty', 'fine', 'source', 'there'])
+  await unpacker.close()
+})
+
+async function packs(): Promise<string[]> {
+  const found: { key: string; size: number }[] = []
+  for await (const { key, size } of store.list('blobs/')) found.push({ key, size })
+  return found.sort((a, b) => b.size - a.size).map(({ key }) => key)
+}
