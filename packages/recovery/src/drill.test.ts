@@ -100,7 +100,7 @@ test('what came up although its start failed is stopped as well, and a stop that
   ])
 })
 
-test('a start of a drill that comes up when it was given up already is stopped all the same', async () => {
+test('a start of a drill that comes up when it was given up already is stopped all the same, before the end', async () => {
   const lab = createLab()
   const plan = lab.plan({
     db: {
@@ -108,14 +108,22 @@ test('a start of a drill that comes up when it was given up already is stopped a
         await lab.clock.sleep(500)
         return up()
       },
-      own: { startTimeoutMs: 100, graceMs: 50 },
+      own: {
+        startTimeoutMs: 100,
+        graceMs: 50,
+        stop: async () => {
+          await lab.clock.sleep(200)
+          lab.up.delete('db')
+        },
+      },
     },
     slow: { startMs: 600 },
   })
-  const run = plan.run(lab.options({ mode: 'drill' }))
+  const run = plan.run(lab.options({ mode: 'drill' })).then((report) => ({ report, endMs: lab.clock.now() }))
   await lab.clock.advance(1_000)
-  expect((await run).steps[0]?.error?.code).toBe('STEP_UNSETTLED')
-  expect(lab.trace).toContain('500 db stop db')
+  const { report, endMs } = await run
+  expect(report.steps[0]?.error?.code).toBe('STEP_UNSETTLED')
+  expect(endMs).toBe(700)
   expect(lab.up.size).toBe(0)
 })
 

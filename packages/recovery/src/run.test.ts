@@ -285,6 +285,19 @@ test('a step of the wall clock changes no measured time; a declaration in the fu
   expect((await run).steps[0]?.readyMs).toBe(100)
 })
 
+test('a tier that was ready in time is not told to have exceeded its RTO, though the run goes on', async () => {
+  const lab = createLab()
+  const plan = lab.plan({ db: { tier: 1, startMs: 10 }, batch: { tier: 2, startMs: 5_000 } })
+  let exceeded = 0
+  plan.on('rtoExceeded', () => {
+    exceeded += 1
+  })
+  const run = plan.run(lab.options())
+  await lab.clock.advance(6_000)
+  expect((await run).tiers.map(({ verdict }) => verdict)).toEqual(['met', 'met'])
+  expect(exceeded).toBe(0)
+})
+
 test('the time for which the host is suspended counts for the RTO', async () => {
   const lab = createLab()
   const run = lab.plan({ db: { startMs: 100 } }).run(lab.options())
@@ -338,6 +351,24 @@ test('close aborts what is in hand, begins nothing more, and what was started st
   })
   expect(running.report().outcome).toBeUndefined()
   expect(lab.clock.sleepers).toBe(0)
+})
+
+test('when close returns, nothing is left to be written', async () => {
+  const lab = createLab()
+  const journal = createMemoryJournal()
+  const slow: typeof journal = {
+    ...journal,
+    append: async (record) => {
+      if (record.type !== 'declared') await lab.clock.sleep(50)
+      await journal.append(record)
+    },
+  }
+  const running = await lab.plan({ db: { verifyMs: 10, startMs: 500 } }).start(lab.options({ journal: slow }))
+  await lab.clock.advance(12)
+  const closed = running.close().then(() => journal.records.length)
+  await lab.clock.advance(1_000)
+  expect(await closed).toBe(journal.records.length)
+  expect(journal.records.length).toBeGreaterThan(2)
 })
 
 test("the caller's signal ends the run with its own reason, also before it began and in a pause", async () => {

@@ -47,7 +47,8 @@ export function conduct(score: Score): Run {
   const ready = new Set<string>()
   /** Each step that failed or was skipped, with the one that failed. */
   const lost = new Map<string, string>()
-  const late: Promise<void>[] = []
+  /** The stops of each step, one after the other. */
+  const stops = new Map<string, Promise<void>>()
   const ended = new AbortController()
   let finish!: () => void
   const over = new Promise<void>((resolve) => {
@@ -123,7 +124,7 @@ export function conduct(score: Score): Run {
       hold: (value) => values.set(name, value),
       late: (value) => {
         values.set(name, value)
-        if (options.mode === 'drill') late.push(stopOne(name))
+        if (options.mode === 'drill') void stopOne(name)
       },
       unhealthy: (noteError) => unhealthyOf(name, signal, noteError),
     }
@@ -172,10 +173,16 @@ export function conduct(score: Score): Run {
   /** Dependents first. What is not known to be up may be so all the same, where a start was begun. */
   async function stopAll(): Promise<void> {
     for (const { name } of graph.steps.toReversed()) await stopOne(name)
-    await Promise.all(late)
+    await Promise.all(stops.values())
   }
 
-  async function stopOne(name: string): Promise<void> {
+  function stopOne(name: string): Promise<void> {
+    const stopped = (stops.get(name) ?? Promise.resolve()).then(() => stopNow(name))
+    stops.set(name, stopped)
+    return stopped
+  }
+
+  async function stopNow(name: string): Promise<void> {
     const own = stepRun(name, new AbortController().signal)
     const began = reportOf(chronicle.records)!.steps.find(({ step }) => step === name)!.starts > 0
     if (!began) return
