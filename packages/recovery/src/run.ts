@@ -8,7 +8,8 @@ import type { Outcome } from './journal/journal.ts'
 import { type Report, type ReportStep, reportOf } from './report.ts'
 import { nextSteps } from './schedule.ts'
 import type { PlanSettings, StepSpec } from './settings.ts'
-import { ask, bringBack, type StepEnd, type StepRun, stopStep } from './step.ts'
+import { bringBack, type StepEnd, type StepRun } from './step.ts'
+import { createTeardown } from './teardown.ts'
 import { createTell } from './tell.ts'
 import type { RunOptions } from './types.ts'
 
@@ -47,8 +48,7 @@ export function conduct(score: Score): Run {
   const ready = new Set<string>()
   /** Each step that failed or was skipped, with the one that failed. */
   const lost = new Map<string, string>()
-  /** The stops of each step, one after the other. */
-  const stops = new Map<string, Promise<void>>()
+  const teardown = createTeardown(graph, chronicle, values, stepRun)
   const ended = new AbortController()
   let finish!: () => void
   const over = new Promise<void>((resolve) => {
@@ -124,7 +124,7 @@ export function conduct(score: Score): Run {
       hold: (value) => values.set(name, value),
       late: (value) => {
         values.set(name, value)
-        if (options.mode === 'drill') void stopOne(name)
+        if (options.mode === 'drill') void teardown.stop(name)
       },
       unhealthy: (noteError) => unhealthyOf(name, signal, noteError),
     }
@@ -156,7 +156,7 @@ export function conduct(score: Score): Run {
   async function end(): Promise<{ readonly abortedBy?: unknown }> {
     ended.abort('over')
     const { aborted, reason } = stop.signal
-    if (options.mode === 'drill') await stopAll()
+    if (options.mode === 'drill') await teardown.stopAll()
     const outcome = outcomeOf(aborted)
     if (outcome) await chronicle.note({ type: 'ended', outcome })
     await chronicle.written()
@@ -168,32 +168,5 @@ export function conduct(score: Score): Run {
   function outcomeOf(aborted: boolean): Outcome | undefined {
     if (aborted) return options.mode === 'drill' ? 'aborted' : undefined
     return ready.size === graph.steps.length ? 'recovered' : 'incomplete'
-  }
-
-  /** Dependents first. What is not known to be up may be so all the same, where a start was begun. */
-  async function stopAll(): Promise<void> {
-    for (const { name } of graph.steps.toReversed()) await stopOne(name)
-    await Promise.all(stops.values())
-  }
-
-  function stopOne(name: string): Promise<void> {
-    const stopped = (stops.get(name) ?? Promise.resolve()).then(() => stopNow(name))
-    stops.set(name, stopped)
-    return stopped
-  }
-
-  async function stopNow(name: string): Promise<void> {
-    const own = stepRun(name, new AbortController().signal)
-    const began = reportOf(chronicle.records)!.steps.find(({ step }) => step === name)!.starts > 0
-    if (!began) return
-    try {
-      const value = values.has(name) ? values.get(name) : await ask(own)
-      values.delete(name)
-      if (value === undefined) return
-      await stopStep(own, value)
-      await chronicle.note({ type: 'stopped', step: name })
-    } catch (error) {
-      await chronicle.note({ type: 'stopped', step: name, error: errorRecord(error) })
-    }
   }
 }
