@@ -1,7 +1,8 @@
+// node dist/recover.js report --journal FILE: how far a run is, or was.
 // node dist/recover.js recovery|drill --folder F --backup REPOSITORY --journal FILE [--declared-at MS] [--figures FILE] [--report FILE]
 import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { type Figures, formatReport, type Mode, openJournal } from '@holdfast/recovery'
+import { type Figures, formatReport, type Mode, openJournal, readJournal, reportOf } from '@holdfast/recovery'
 import { folderStore, openRepository } from '@holdfast/snapshot'
 import { snapshotBackup } from './backup.ts'
 import { recoveryPlan } from './plan.ts'
@@ -18,6 +19,11 @@ const { values, positionals } = parseArgs({
     report: { type: 'string' },
   },
 })
+if (positionals[0] === 'report') {
+  const report = reportOf(await readJournal(values.journal))
+  console.log(report ? formatReport(report) : 'nothing was begun yet')
+  process.exit()
+}
 await using repository = await openRepository(folderStore(values.backup), { create: false })
 await using journal = await openJournal(values.journal)
 const plan = recoveryPlan({ platform: processes, backup: snapshotBackup(repository) })

@@ -1,7 +1,7 @@
 export { type RecoveryErrorCode, recoveryError } from './errors.ts'
 export type { RecoveryEvents } from './events.ts'
 export type { Forecast, ForecastStep, ForecastTier } from './forecast.ts'
-export { type FileJournal, openJournal } from './journal/file.ts'
+export { type FileJournal, openJournal, readJournal } from './journal/file.ts'
 export type {
   DeclaredPlan,
   DeclaredStep,

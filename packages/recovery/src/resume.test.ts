@@ -60,9 +60,10 @@ test('what was ready and still is is left alone, and keeps its time', async () =
   lab.read()
   sick.clear()
   await lab.clock.advance(900)
-  const second = plan.run(lab.options({ journal }))
+  const second = await plan.start(lab.options({ journal }))
+  expect(second.report()).not.toHaveProperty('outcome')
   await lab.clock.advance(500)
-  const report = await second
+  const report = await second.finished
   expect(report).toMatchObject({ outcome: 'recovered', resumed: 1 })
   expect(lab.read()).toEqual([
     ...['1000 auth verify', '1000 auth start', '1100 auth traffic'],

@@ -389,6 +389,28 @@ test("the caller's signal ends the run with its own reason, also before it began
   expect(lab.clock.sleepers).toBe(0)
 })
 
+test('an abort while the run is being written down rejects the start, before anything is called', async () => {
+  const lab = createLab()
+  const stop = new AbortController()
+  const journal = createMemoryJournal()
+  const aborting: typeof journal = {
+    ...journal,
+    append: async (record) => {
+      stop.abort(new Error('never mind'))
+      await journal.append(record)
+    },
+  }
+  let asked = 0
+  const state = async (): Promise<undefined> => {
+    asked += 1
+  }
+  const plan = lab.plan({ db: { own: { state } } })
+  await expect(plan.start(lab.options({ journal: aborting, signal: stop.signal }))).rejects.toThrow(
+    'never mind',
+  )
+  expect(asked).toBe(0)
+})
+
 test('exited tells a run that came to its end without some steps', async () => {
   const lab = createLab()
   const running = await lab

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { checkString, type Running } from '@holdfast/core'
 import { recoveryError } from '../errors.ts'
@@ -29,6 +29,12 @@ export async function openJournal(path: string): Promise<FileJournal> {
     await unlock()
     throw error
   }
+}
+
+/** Reads a journal's records without opening it, also while a run has it open: for `reportOf`. */
+export async function readJournal(path: string): Promise<readonly JournalRecord[]> {
+  const bytes = await readFile(checkString('path', path)).catch(rethrow(path, 'read'))
+  return decodeJournal(path, bytes).records
 }
 
 async function openLocked(path: string, unlock: () => Promise<void>): Promise<FileJournal> {

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { reportOf } from '../report.ts'
 import { formatReport } from '../table.ts'
 import { journalCompliance } from '../testing/compliance.ts'
-import { type FileJournal, openJournal } from './file.ts'
+import { type FileJournal, openJournal, readJournal } from './file.ts'
 import { decodeJournal, encodeHeader, encodeRecord } from './format.ts'
 import type { JournalRecord } from './journal.ts'
 import { createMemoryJournal } from './memory.ts'
@@ -135,6 +135,14 @@ test('one process at a time has it open; the lock of a dead one is taken over', 
   await using second = await openJournal(path)
   expect(await second.read()).toEqual([])
   expect((await readdir(join(folder, 'sub'))).sort()).toEqual(['recovery.journal', 'recovery.journal.lock'])
+})
+
+test('is read without being opened, also while it is, and without its torn end', async () => {
+  await using journal = await openJournal(path)
+  await journal.append(began('a'))
+  await appendFile(path, encodeRecord(began('torn')).slice(0, 20))
+  expect(await readJournal(path)).toEqual([began('a')])
+  await expect(readJournal(`${path}.none`)).rejects.toMatchObject({ code: 'JOURNAL_FAILED' })
 })
 
 test('the lock of another host, or one that nobody can read, is left alone', async () => {
