@@ -74,6 +74,26 @@ test('what was ready and still is is left alone, and keeps its time', async () =
   expect(report.steps[1]).not.toHaveProperty('error')
 })
 
+test('what was ready, is there still and does not work has failed, and its time with it', async () => {
+  const lab = createLab()
+  let sick = false
+  const plan = lab.plan({
+    db: { healthy: () => !sick },
+    web: { needs: ['db'], verify: async () => Promise.reject(new Error('no')) },
+  })
+  const journal = createMemoryJournal()
+  const first = plan.run(lab.options({ journal }))
+  await lab.clock.advance(200)
+  expect((await first).steps[0]).toMatchObject({ state: 'ready', readyMs: 100 })
+  sick = true
+  const second = plan.run(lab.options({ journal }))
+  await lab.clock.advance(2_000)
+  const { steps, tiers } = await second
+  expect(steps[0]).toMatchObject({ state: 'failed', error: { code: 'STEP_UNHEALTHY' }, starts: 1 })
+  expect(steps[0]).not.toHaveProperty('readyMs')
+  expect(tiers[0]?.verdict).toBe('failed')
+})
+
 test('what was ready and is gone is started again', async () => {
   const lab = createLab()
   const plan = lab.plan({
