@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -230,21 +231,62 @@ test('a connection that falls silent is given up', async () => {
   await arrived.promise
   await clock.advance(1_000)
   expect(await silent).toMatchObject({ code: 'STORE_FAILED', retryable: true })
+  const stop = new AbortController()
+  const aborted = at.store.get(key, { signal: stop.signal }).catch((error: unknown) => error)
+  stop.abort(new SyntaxError('the reason')) // Whoever waits need not wait for that.
+  expect(await aborted).toBe(stop.signal.reason)
   expect(clock.sleepers).toBe(0)
 })
 
-test('a connection that is slow, but moves, is waited for', async () => {
+test('a connection that is slow, but moves both ways, is waited for', async () => {
   const clock = createFakeClock()
-  const drops = async function* () {
-    for (const byte of hello) {
+  const slowly = async <T>(
+    parts: AsyncIterable<T> | Iterable<T>,
+    signal: AbortSignal,
+    each: (part: T) => void,
+  ) => {
+    for await (const part of parts) {
       await clock.advance(999)
-      yield Uint8Array.of(byte)
+      signal.throwIfAborted()
+      each(part)
     }
   }
-  const fetch = async () => new Response(ReadableStream.from(drops()) as never)
-  const store = ociStore('https://registry.example/a/b', { clock, fetch, attempts: 1, silenceMs: 1_000 })
+  let sent = 0
+  const fetch = async (url: URL, { method, body, signal, headers }: RequestInit) => {
+    if (method === 'HEAD') return new Response(null, { status: 404 })
+    if (method === 'POST')
+      return new Response(null, { status: 202, headers: { location: `${url.origin}/upload` } })
+    if (method === 'PUT') {
+      await slowly(body as unknown as AsyncIterable<Uint8Array>, signal!, ({ length }) => {
+        sent += length
+      })
+      return new Response(null, { status: 201 })
+    }
+    // What is hashed must come as it is stored, never compressed on its way.
+    expect(headers).toMatchObject({ 'accept-encoding': 'identity' })
+    const answer = new TransformStream<Uint8Array>()
+    const writer = answer.writable.getWriter()
+    void slowly(hello, signal!, (byte) => void writer.write(Uint8Array.of(byte))).then(
+      () => writer.close(),
+      (reason) => writer.abort(reason),
+    )
+    return new Response(answer.readable as never)
+  }
+  const options = { clock, fetch: fetch as never, attempts: 1, silenceMs: 1_000 }
+  const store = ociStore('https://registry.example/a/b', options)
   expect(Buffer.from((await store.get(key))!).toString()).toBe('hello, world')
+  const large = Buffer.alloc(2_000_000, 'slow')
+  await store.put(`blobs/sha256/${sha256(large)}`, [large])
+  expect(sent).toBe(2_000_000)
   expect(clock.sleepers).toBe(0)
+})
+
+test('a signal that lives long is left as it was', async () => {
+  await using at = await setUp()
+  const { signal } = new AbortController()
+  await at.store.put(key, [hello], { signal })
+  await at.store.get(key, { signal })
+  expect(getEventListeners(signal, 'abort').length).toBe(0)
 })
 
 test('bytes that the registry has spoiled are never restored', async () => {

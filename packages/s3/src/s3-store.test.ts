@@ -182,6 +182,7 @@ test('a part that is not the one asked for is asked for again, and never given o
   const get = () => at.store.get(key, { offset: 7, length: 3 })
   const wrong: Record<string, (response: ServerResponse) => unknown> = {
     'from elsewhere': (it) => it.writeHead(206, { 'content-range': 'bytes 0-2/12' }).end('hel'),
+    'from before': (it) => it.writeHead(206, { 'content-range': 'bytes 0-9/12' }).end('hel'),
     'too long': (it) => it.writeHead(206, { 'content-range': 'bytes 7-11/12' }).end('world'),
     'not as long as it says': (it) => it.writeHead(206, { 'content-range': 'bytes 7-9/12' }).end('wo'),
     'of no range': (it) => it.writeHead(206).end('wor'),
@@ -220,9 +221,16 @@ test('a broken page of a listing is asked for again', async () => {
   expect(pages).toEqual([])
 })
 
-test('a listing stays below its prefix', async () => {
+test('a listing stays below its prefix, and passes over what is no object of ours', async () => {
   await using at = await setUp({}, { prefix: 'site-1' })
-  for (const name of ['site-1/keys/a', 'site-10/keys/b', 'site-1x', 'keys/c'])
+  for (const name of [
+    'site-1/keys/a',
+    'site-10/keys/b',
+    'site-1x',
+    'keys/c',
+    'site-1/a b&<c>',
+    'site-1/.hidden',
+  ])
     at.server.objects.set(name, { bytes: hello, modifiedMs: 0, meta: {} })
   const keys: string[] = []
   for await (const { key: listed } of at.store.list('')) keys.push(listed)

@@ -6,6 +6,7 @@ import {
   dateOf,
   type HttpAnswer,
   type HttpOptions,
+  isKey,
   type ListedObject,
   type ObjectStat,
   partOf,
@@ -94,7 +95,7 @@ export function s3Store(options: S3StoreOptions): BlobStore {
     return true
   }
 
-  /** Where an attempt got no answer it may have written all the same: then the mark on the object tells. */
+  /** Who is told that there is one already may have written it, by an attempt whose answer was lost: the mark tells. */
   async function putIfAbsent(upload: {
     method: 'PUT'
     url: URL
@@ -107,12 +108,9 @@ export function s3Store(options: S3StoreOptions): BlobStore {
       headers: { 'if-none-match': '*', [writerHeader]: writer },
       accept: [412],
     }
-    let doubtful = false
     return http.repeat(async () => {
-      const wasDoubtful = doubtful
-      doubtful = true
       const { status } = await once(conditional)
-      if (status === 412) return wasDoubtful && (await writerOf(url, signal)) === writer
+      if (status === 412) return (await writerOf(url, signal)) === writer
       if (!conditionsKept && (await once(conditional)).status !== 412) throw liar()
       conditionsKept = true
       return true
@@ -142,7 +140,7 @@ export function s3Store(options: S3StoreOptions): BlobStore {
     for (let next: string | undefined = ''; next !== undefined; ) {
       const page = await readPage(start, next, signal)
       for (const { key, ...found } of page.objects)
-        if (key.startsWith(prefix)) yield { key: key.slice(prefix.length), ...found }
+        if (key.startsWith(prefix) && isKey(key)) yield { key: key.slice(prefix.length), ...found }
       next = page.next
     }
   }
@@ -151,7 +149,7 @@ export function s3Store(options: S3StoreOptions): BlobStore {
     const url = new URL(root)
     const asked = {
       'list-type': '2',
-      'encoding-type': 'url',
+
       'max-keys': String(pageSize),
       prefix: prefix + start,
     }

@@ -4,7 +4,7 @@ import { errorOf, pageOf } from './xml.ts'
 const page = (rest: string) =>
   `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${rest}</ListBucketResult>`
 const object =
-  '<Contents><Key>a%2Fb%26+c</Key><LastModified>2026-11-25T09:51:46.123Z</LastModified><ETag>&quot;x&quot;</ETag><Size>12</Size><StorageClass>STANDARD</StorageClass></Contents>'
+  '<Contents><Key>a/b&amp; c</Key><LastModified>2026-11-25T09:51:46.123Z</LastModified><ETag>&quot;x&quot;</ETag><Size>12</Size><StorageClass>STANDARD</StorageClass></Contents>'
 
 test('a page gives keys, sizes and times, and where the next one begins', () => {
   const next = '<NextContinuationToken>a&amp;b&#61;&#x3d;</NextContinuationToken>'

@@ -5,17 +5,14 @@ export interface Page {
   readonly next: string | undefined
 }
 
-/**
- * Reads a page, asked for with `encoding-type=url`, so that no key needs a parser of all of XML.
- * Undefined for what is no whole page.
- */
+/** Reads a page, of which S3 writes no XML that would need a parser of all of it; undefined for what is no whole page. */
 export function pageOf(xml: string): Page | undefined {
   const truncated = textOf(xml, 'IsTruncated')
   const next = textOf(xml, 'NextContinuationToken')
   if (!/<\/ListBucketResult>\s*$/.test(xml) || truncated === undefined) return undefined
   if (truncated === 'true' && next === undefined) return undefined
   const objects = [...xml.matchAll(/<Contents>(.*?)<\/Contents>/gs)].map(([, contents = '']) => ({
-    key: decodeURIComponent((textOf(contents, 'Key') ?? '').replaceAll('+', ' ')),
+    key: textOf(contents, 'Key') ?? '',
     size: Number(textOf(contents, 'Size') ?? Number.NaN),
     modifiedMs: Date.parse(textOf(contents, 'LastModified') ?? ''),
   }))

@@ -105,12 +105,18 @@ export async function startMemoryS3(options: MemoryS3Options = {}): Promise<Memo
     const contents = shown.map((key) => {
       const { bytes, modifiedMs } = objects.get(key)!
       const modified = new Date(modifiedMs).toISOString()
-      return `<Contents><Key>${encodeURIComponent(key)}</Key><LastModified>${modified}</LastModified><Size>${bytes.length}</Size></Contents>`
+      return `<Contents><Key>${escaped(key)}</Key><LastModified>${modified}</LastModified><Size>${bytes.length}</Size></Contents>`
     })
     const truncated = shown.length < keys.length
-    const next = truncated ? `<NextContinuationToken>${shown.at(-1)}</NextContinuationToken>` : ''
+    const next = truncated
+      ? `<NextContinuationToken>${escaped(shown.at(-1) ?? '')}</NextContinuationToken>`
+      : ''
     return `<?xml version="1.0"?><ListBucketResult><IsTruncated>${truncated}</IsTruncated>${contents.join('')}${next}</ListBucketResult>`
   }
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>]/g, (one) => `&#${one.charCodeAt(0)};`)
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {

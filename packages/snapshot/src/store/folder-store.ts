@@ -4,7 +4,14 @@ import { dirname, join, resolve } from 'node:path'
 import { checkString, isHoldfastError } from '@holdfast/core'
 import { makeFolder, syncFolder, uniqueId, writeAll } from '../durable.ts'
 import { snapshotError, systemCode } from '../errors.ts'
-import { type BlobStore, checkKey, type ListedObject, type ReadOptions, type WriteOptions } from './store.ts'
+import {
+  type BlobStore,
+  checkKey,
+  isKey,
+  type ListedObject,
+  type ReadOptions,
+  type WriteOptions,
+} from './store.ts'
 
 /** Where half-written objects are, inside the store's folder; not a key, for its leading dot. */
 const temporaryFolder = '.tmp'
@@ -100,7 +107,7 @@ export function folderStore(path: string): BlobStore {
         const key = folder + entry.name
         if (entry.name.startsWith('.') || !(key.startsWith(prefix) || prefix.startsWith(`${key}/`))) continue
         if (entry.isDirectory()) folders.push(`${key}/`)
-        else {
+        else if (isKey(key)) {
           const found = objectStat(
             await guarded('list', key, { signal }, () => ifThere(stat(join(root, key)))),
           )

@@ -17,6 +17,7 @@ export {
 export {
   type BlobStore,
   checkKey,
+  isKey,
   type ListedObject,
   type ObjectStat,
   type ReadOptions,

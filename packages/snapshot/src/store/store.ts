@@ -57,9 +57,14 @@ export interface BlobStore {
 
 const keyPattern = /^(?:[A-Za-z0-9_-][A-Za-z0-9._-]*)(?:\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/
 
+/** Whether this can be an object's key. */
+export function isKey(key: string): boolean {
+  return typeof key === 'string' && key.length <= 1_024 && keyPattern.test(key)
+}
+
 /** Returns the key if it is one, else throws a RangeError: a store must never be led outside. */
 export function checkKey(key: string): string {
-  if (typeof key === 'string' && key.length <= 1_024 && keyPattern.test(key)) return key
+  if (isKey(key)) return key
   throw new RangeError(
     `key must be of segments of A-Z a-z 0-9 . _ - with slashes between, got ${JSON.stringify(key)}`,
   )
