@@ -67,10 +67,10 @@ async function pushDays(host: string, options: StoryOptions): Promise<Pushed[]> 
     const snapshot = await repository.backup(directory(state), { name: 'edge-7/state' })
     const sent = await repository.copyTo(archive, snapshot, { onProgress: progress('push') })
     const tag = `day-${day}`
-    await archive.tag(snapshot, tag)
+    await archive.tag(sent, tag)
     say(`${tag}: pushed ${sent.copied} blobs, ${archive.description}:${tag}`)
-    const { digest, bytes } = snapshot
-    pushed.push({ tag, digest, bytes, sentBytes: sent.copiedBytes, state: await stateOf(state) })
+    const { digest, copiedBytes: sentBytes } = sent
+    pushed.push({ tag, digest, bytes: snapshot.bytes, sentBytes, state: await stateOf(state) })
   }
   return pushed
 }

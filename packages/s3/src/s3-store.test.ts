@@ -201,6 +201,13 @@ test('a part that is not the one asked for is asked for again, and never given o
   expect(Buffer.from((await get())!).toString()).toBe('wor')
 })
 
+test('for no bytes, none are sent', async () => {
+  await using at = await setUp()
+  await at.store.put(key, [hello])
+  expect(await at.store.get(key, { offset: 3, length: 0 })).toEqual(new Uint8Array())
+  expect(at.seen.at(-1)).toMatch(/^HEAD /)
+})
+
 test('a broken page of a listing is asked for again', async () => {
   const pages = [
     '<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>',

@@ -140,7 +140,7 @@ export function s3Store(options: S3StoreOptions): BlobStore {
     for (let next: string | undefined = ''; next !== undefined; ) {
       const page = await readPage(start, next, signal)
       for (const { key, ...found } of page.objects)
-        if (key.startsWith(prefix) && isKey(key)) yield { key: key.slice(prefix.length), ...found }
+        if (isKey(key)) yield { key: key.slice(prefix.length), ...found }
       next = page.next
     }
   }

@@ -129,7 +129,8 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
 
 function send({ method, headers }: IncomingMessage, response: ServerResponse, bytes: Uint8Array): void {
   const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? []
-  if (first === undefined) {
+  // As S3 does, it ignores a range that makes no sense.
+  if (first === undefined || (last && Number(last) < Number(first))) {
     response.setHeader('content-length', bytes.length)
     return void response.end(method === 'HEAD' ? undefined : bytes)
   }
