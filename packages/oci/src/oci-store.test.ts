@@ -289,6 +289,61 @@ test('a signal that lives long is left as it was', async () => {
   expect(getEventListeners(signal, 'abort').length).toBe(0)
 })
 
+test('a manifest is sent again while the registry cannot find a blob that is being pushed twice', async () => {
+  let manifests = 0
+  await using at = await setUp({
+    intercept: (request, response) => {
+      if (request.method !== 'PUT' || !request.url?.includes('/manifests/') || ++manifests > 1) return false
+      response.writeHead(404).end('{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}')
+      return true
+    },
+  })
+  expect(await at.store.put('keys/a', [hello])).toBe(true)
+  expect(manifests).toBe(2)
+})
+
+test('a server that talks nonsense is told by code, whatever it says', async () => {
+  const nonsense = [
+    '<html>hello</html>',
+    '',
+    '{}',
+    'null',
+    '[]',
+    '7',
+    '{"tags":5}',
+    '{"tags":[1,null]}',
+    '{"layers":[{}]}',
+  ]
+  for (const body of nonsense)
+    for (const headers of [{}, { 'content-range': 'bytes 5-1/x', location: 'nowhere', date: 'never' }])
+      for (const status of [200, 202, 206, 416]) {
+        const fetch = async (_url: URL, { method }: RequestInit) =>
+          new Response(method === 'HEAD' ? null : body, { status, headers })
+        const store = ociStore('https://registry.example/a/b', { fetch: fetch as never, attempts: 1 })
+        const calls = [
+          store.get(key, { offset: 2 }),
+          store.get('format.json'),
+          store.stat(key),
+          store.put('keys/a', [hello]),
+          store.put(key, [hello]),
+          store.list('')[Symbol.asyncIterator]().next(),
+          store.resolve('latest'),
+          store.now(),
+        ]
+        for (const outcome of await Promise.allSettled(calls))
+          if (outcome.status === 'rejected')
+            expect(outcome.reason, `${status} ${body}`).toMatchObject({ code: 'STORE_FAILED' })
+      }
+})
+
+test('credentials that cannot be had are told by code, with the reason', async () => {
+  await using at = await setUp(
+    { authentication: 'basic' },
+    { credentials: () => Promise.reject(new Error('vault')) },
+  )
+  await expect(at.store.get(key)).rejects.toMatchObject({ code: 'STORE_FAILED', cause: { message: 'vault' } })
+})
+
 test('bytes that the registry has spoiled are never restored', async () => {
   await using at = await setUp()
   const { repository, snapshot } = await snapshotOf('edge-7/state')
@@ -358,7 +413,13 @@ test('tags of users cannot be mistaken for ours', async () => {
     await expect(at.store.tag({ digest }, tag)).rejects.toThrow(RangeError)
   await expect(at.store.tag({ digest }, 'none')).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
   await expect(at.store.put('keys/a..b', [hello])).rejects.toMatchObject({ code: 'STORE_UNSUPPORTED' })
-  for (const url of ['registry/name', 'ftp://registry/name', 'https://registry', ''])
+  for (const url of [
+    'https://robot:secret@registry/a/b',
+    'registry/name',
+    'ftp://registry/name',
+    'https://registry',
+    '',
+  ])
     expect(() => ociStore(url)).toThrow()
 })
 

@@ -60,10 +60,12 @@ const noManifest = [400, 404, 406]
 export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
   const base = new URL(checkString('url', url))
   const repository = base.pathname.replace(/^\/+|\/+$/g, '')
+  if (base.username !== '' || base.password !== '')
+    throw new RangeError('url must not hold credentials: give them as an option')
   if (!/^https?:$/.test(base.protocol) || repository === '')
     throw new RangeError(`url must be https://registry/namespace/name, got ${url}`)
   const description = `the registry ${base.host}/${repository}`
-  const { http, once, request, repeat } = createRegistryClient(base, description, options)
+  const { http, once, request, repeat, json } = createRegistryClient(base, description, options)
   const at = (path: string): URL => new URL(`/v2/${repository}/${path}`, base)
   return {
     description,
@@ -86,7 +88,18 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
     const ref = parseRef(key)
     if (ref) return getPart(`sha256:${ref.digest}`, given)
     const manifest = await getManifest(tagOf(key), given)
-    return manifest && getBlob(layerOf(manifest), given)
+    return manifest && getBlob(layerOf(key, manifest), given)
+  }
+
+  /** The blob of a small object, which is the one layer of an artifact. */
+  function layerOf(key: string, manifest: Uint8Array): string {
+    const { artifactType, layers } = json(manifest) as {
+      artifactType?: unknown
+      layers?: { digest?: unknown }[]
+    }
+    const digest = artifactType === objectType && layers?.[0]?.digest
+    if (typeof digest === 'string') return digest
+    throw http.failure(`the tag ${tagOf(key)} is of another artifact`, { retryable: false, fields: { key } })
   }
 
   async function getBlob(digest: string, given: ReadOptions): Promise<Uint8Array | undefined> {
@@ -205,7 +218,9 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
     for (let next: URL | undefined = at('tags/list?n=1000'); next; ) {
       const answer: HttpAnswer = await request({ url: next, signal, accept: [404] })
       if (answer.status === 404) return
-      yield* (JSON.parse(Buffer.from(answer.bytes).toString()) as { tags: string[] | null }).tags ?? []
+      const { tags: page } = json(answer.bytes)
+      if (Array.isArray(page)) yield* page.filter((tag) => typeof tag === 'string')
+      else if (page !== null) throw http.failure('it lists no tags')
       const link = /<([^>]+)>;\s*rel="?next/.exec(answer.headers.get('link') ?? '')?.[1]
       next = link === undefined ? undefined : new URL(link, next)
     }
@@ -216,7 +231,7 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
     const tagged = readTag(tag)
     if (tagged && 'key' in tagged) return tagged.key
     const manifest = await getManifest(tagged ? `sha256:${tagged.digest}` : tag, { signal })
-    return manifest && refOf(manifest, sha256(manifest), mediaTypes.artifact)
+    return manifest && refOf(json(manifest), sha256(manifest), mediaTypes.artifact)
   }
 
   async function tag(
@@ -236,11 +251,6 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
 
 function blobDigest(key: string): string | undefined {
   return /^blobs\/sha256\/([0-9a-f]{64})$/.test(key) ? `sha256:${key.slice(blobKey('').length)}` : undefined
-}
-
-function layerOf(manifest: Uint8Array): string {
-  const { layers } = JSON.parse(Buffer.from(manifest).toString()) as { layers: { digest: string }[] }
-  return layers[0]!.digest
 }
 
 function describe(mediaType: string, parts: readonly Uint8Array[]) {

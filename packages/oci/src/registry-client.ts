@@ -18,6 +18,8 @@ export interface RegistryClient extends Pick<Http, 'repeat' | 'failure'> {
   once(request: HttpRequest): Promise<HttpAnswer>
   /** The same, again after failures that may pass. */
   request(request: HttpRequest): Promise<HttpAnswer>
+  /** The JSON object that an answer must be; throws STORE_FAILED for any other. */
+  json(bytes: Uint8Array): Record<string, unknown>
 }
 
 /** What may pass: Docker's registry says so while the same blob is being pushed from two sides. */
@@ -43,6 +45,7 @@ export function createRegistryClient(
     request: (request) => http.repeat(() => once(request), request.signal),
     repeat: http.repeat,
     failure: http.failure,
+    json,
   }
 
   async function once(request: HttpRequest): Promise<HttpAnswer> {
@@ -63,7 +66,7 @@ export function createRegistryClient(
 
   /** What answers the registry's challenge; undefined where we have nothing to answer it with. */
   async function authorize(challenge: string, signal: AbortSignal | undefined): Promise<string | undefined> {
-    const given = typeof credentials === 'function' ? await credentials() : credentials
+    const given = typeof credentials === 'function' ? await http.ask(credentials) : credentials
     const basic = given && `Basic ${Buffer.from(`${given.username}:${given.password}`).toString('base64')}`
     return /^bearer /i.test(challenge) ? token(challenge, basic, signal) : basic
   }
@@ -83,19 +86,21 @@ export function createRegistryClient(
     for (const name of ['service', 'scope']) if (asked[name]) url.searchParams.set(name, asked[name])
     const request = { url, headers: basic ? { authorization: basic } : {}, signal }
     const { bytes } = http.check(request, await http.exchange(request))
-    const answer = jsonOf(bytes) as { token?: unknown; access_token?: unknown }
-    const granted = answer.token ?? answer.access_token
+    const answer = json(bytes)
+    const granted = answer['token'] ?? answer['access_token']
     if (typeof granted !== 'string')
       throw http.failure(`${url.origin} granted no token`, { retryable: false })
     return `Bearer ${granted}`
   }
 
-  function jsonOf(bytes: Uint8Array): unknown {
+  function json(bytes: Uint8Array): Record<string, unknown> {
     try {
-      return JSON.parse(Buffer.from(bytes).toString()) ?? {}
+      const value: unknown = JSON.parse(Buffer.from(bytes).toString())
+      if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
     } catch (cause) {
-      throw http.failure('its token service answers no JSON', { cause, retryable: false })
+      throw http.failure('it answers no JSON', { cause })
     }
+    throw http.failure('it answers no JSON object')
   }
 }
 

@@ -30,14 +30,15 @@ export function readTag(tag: string): Tagged | undefined {
 }
 
 /** The ref of a snapshot, as its manifest tells its name and time; undefined for another artifact's. */
-export function refOf(manifest: Uint8Array, digest: string, artifactType: string): string | undefined {
-  const { artifactType: type, annotations = {} } = JSON.parse(Buffer.from(manifest).toString()) as {
-    artifactType?: string
-    annotations?: Record<string, string>
-  }
-  const timeMs = Date.parse(annotations['org.opencontainers.image.created'] ?? '')
-  const name = annotations['org.opencontainers.image.ref.name']
-  if (type !== artifactType || Number.isNaN(timeMs) || name === undefined) return undefined
+export function refOf(
+  manifest: { artifactType?: unknown; annotations?: Record<string, unknown> | null },
+  digest: string,
+  artifactType: string,
+): string | undefined {
+  const { artifactType: type, annotations } = manifest
+  const timeMs = Date.parse(String(annotations?.['org.opencontainers.image.created']))
+  const name = annotations?.['org.opencontainers.image.ref.name']
+  if (type !== artifactType || Number.isNaN(timeMs) || typeof name !== 'string') return undefined
   const key = refKey(name, timeMs, digest)
   return parseRef(key) && key
 }

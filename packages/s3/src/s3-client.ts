@@ -64,7 +64,9 @@ export function createS3Client(description: string, access: S3Access): S3Client 
 
   async function signed(request: S3Request): Promise<HttpRequest> {
     const { method = 'GET', url, headers, sha256 = emptySha256 } = request
-    const { accessKeyId, secretAccessKey, sessionToken } = renewable ? await credentials() : credentials
+    const { accessKeyId, secretAccessKey, sessionToken } = renewable
+      ? await http.ask(credentials)
+      : credentials
     const signer = new AwsV4Signer({
       method,
       url: url.href,

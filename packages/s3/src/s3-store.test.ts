@@ -130,6 +130,34 @@ test('credentials from a function are renewed when they have expired', async () 
   await expect(fixed).rejects.toMatchObject({ code: 'STORE_DENIED', retryable: false })
 })
 
+test('credentials that cannot be had are told by code, with the reason', async () => {
+  const credentials = () => Promise.reject(new Error('vault'))
+  await using at = await setUp({}, { credentials })
+  await expect(at.store.get(key)).rejects.toMatchObject({ code: 'STORE_FAILED', cause: { message: 'vault' } })
+  expect(at.seen).toEqual([])
+})
+
+test('a server that talks nonsense is told by code, whatever it says', async () => {
+  for (const body of ['<html>hello</html>', '', '{}', '<ListBucketResult></ListBucketResult>'])
+    for (const headers of [{}, { 'content-range': 'bytes 5-1/x', date: 'never', 'last-modified': 'x' }])
+      for (const status of [200, 206, 416]) {
+        const fetch = async (_url: URL, { method }: RequestInit) =>
+          new Response(method === 'HEAD' ? null : body, { status, headers })
+        const credentials = { accessKeyId: 'a', secretAccessKey: 's' }
+        const options = { endpoint: 'https://s3.example', bucket: 'b-1', credentials, attempts: 1 }
+        const store = s3Store({ ...options, fetch: fetch as never })
+        const calls = [
+          store.get(key, { offset: 2 }),
+          store.stat(key),
+          store.list('')[Symbol.asyncIterator]().next(),
+          store.now(),
+        ]
+        for (const outcome of await Promise.allSettled(calls))
+          if (outcome.status === 'rejected')
+            expect(outcome.reason, `${status} ${body}`).toMatchObject({ code: 'STORE_FAILED' })
+      }
+})
+
 test('a session token goes with each request', async () => {
   const tokens: unknown[] = []
   const intercept = (request: IncomingMessage): boolean => {
@@ -254,6 +282,7 @@ test('options that make no sense are refused by name', async () => {
     [{ endpoint: 's3.example' }, 'endpoint'],
     [{ endpoint: 'https://s3.example/path' }, 'endpoint'],
     [{ endpoint: 'ftp://s3.example' }, 'endpoint'],
+    [{ endpoint: 'https://key:secret@s3.example' }, 'endpoint'],
     [{ bucket: 'a/b' }, 'bucket'],
     [{ prefix: '../up' }, 'key'],
     [{ prefix: '' }, 'key'],

@@ -180,8 +180,13 @@ export function s3Store(options: S3StoreOptions): BlobStore {
 
 function rootOf(endpoint: string, bucket: string, addressing: 'path' | 'host'): URL {
   const root = URL.canParse(endpoint) ? new URL(endpoint) : undefined
-  if (!root || !/^https?:$/.test(root.protocol) || root.pathname !== '/' || root.search !== '')
-    throw new RangeError(`endpoint must be such as https://s3.example, got ${endpoint}`)
+  if (
+    !root ||
+    !/^https?:$/.test(root.protocol) ||
+    root.pathname !== '/' ||
+    root.search + root.username + root.password !== ''
+  )
+    throw new RangeError(`endpoint must be such as https://s3.example, got ${root?.origin ?? endpoint}`)
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(bucket))
     throw new RangeError(`bucket must be a bucket's name, got ${bucket}`)
   if (checkOneOf('addressing', addressing, ['path', 'host']) === 'path') root.pathname = `/${bucket}/`

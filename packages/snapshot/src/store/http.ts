@@ -51,6 +51,8 @@ export interface Http {
   check(request: HttpRequest, answer: HttpAnswer): HttpAnswer
   /** Tries again after retryable failures, with growing pauses or the one that the server asks for in Retry-After. */
   repeat<T>(attempt: () => Promise<T>, signal: AbortSignal | undefined): Promise<T>
+  /** Asks a function of the user's, such as for credentials; its failure is STORE_FAILED, with that as the cause. */
+  ask<T>(question: () => Promise<T>): Promise<T>
   /** An error of this store, of this code. */
   failure(problem: string, details?: Parameters<typeof snapshotError>[2]): Error
 }
@@ -67,7 +69,7 @@ export function createHttp(
   const { clock = systemClock, random = Math.random, fetch: send = fetch } = options
   const attempts = checkInteger('attempts', options.attempts ?? 4, { min: 1 })
   const silenceMs = checkNumber('silenceMs', options.silenceMs ?? 60_000, { min: 1 })
-  return { exchange, check, repeat, failure }
+  return { exchange, check, repeat, ask, failure }
 
   async function exchange(request: HttpRequest): Promise<HttpAnswer> {
     const { method = 'GET', url, signal } = request
@@ -106,6 +108,14 @@ export function createHttp(
         return Math.max(pauseMs, Math.min(asked, longestAskedPauseMs))
       },
     })
+  }
+
+  async function ask<T>(question: () => Promise<T>): Promise<T> {
+    try {
+      return await question()
+    } catch (cause) {
+      throw failure('its credentials could not be had', { cause })
+    }
   }
 
   function failure(problem: string, details: Parameters<typeof snapshotError>[2] = {}): Error {
