@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { DCLinter } from 'dclint'
 import { validate } from 'dockerfile-utils'
@@ -145,8 +146,14 @@ function set(site: Site, name: string): void {
   writeFileSync(file, `site: ${name}\nsampleMs: 100\n`)
 }
 
+/** Waits for readings in the queue, then for a backup that began after they were there. */
 async function untilBackedUp(site: Site): Promise<void> {
-  const metric = /^snapshot_backups_total\{[^}]*\} [1-9]/m
-  while (!metric.test(await (await fetch(`http://127.0.0.1:${site.port}/metrics`)).text()))
-    await new Promise((resolve) => setTimeout(resolve, 50))
+  while ((await metric(site, 'queue_ready_messages')) === 0) await pause(50)
+  const before = await metric(site, 'snapshot_backups_total')
+  while ((await metric(site, 'snapshot_backups_total')) < before + 2) await pause(50)
+}
+
+async function metric(site: Site, name: string): Promise<number> {
+  const text = await (await fetch(`http://127.0.0.1:${site.port}/metrics`)).text()
+  return Number(new RegExp(`^${name}\\{[^}]*\\} (.+)$`, 'm').exec(text)?.[1] ?? 0)
 }
