@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createAgent } from './agent.ts'
-import { createLab } from './lab.test.kit.ts'
+import { createLab, unit } from './lab.test.kit.ts'
 import type { Rung } from './types.ts'
 
 function remedies(clock: { now(): number; sleep(ms: number): Promise<void> }, failing: string[] = []) {
@@ -108,6 +108,37 @@ test('a restart that a stop overtakes has healed nothing', async () => {
   const healing = agent.heal('a', 'x')
   await running.close()
   expect(await healing).toBeUndefined()
+})
+
+test('a restart that hangs in its start is left behind by a stop, and healed nothing', async () => {
+  const { clock } = createLab()
+  let starts = 0
+  const start = () => {
+    starts += 1
+    return starts === 1 ? unit() : new Promise<never>(() => {})
+  }
+  const agent = createAgent({ clock, stopBudgetMs: 500 }).unit('a', [], start, {
+    startTimeoutMs: Number.POSITIVE_INFINITY,
+    stopTimeoutMs: 100,
+  })
+  const running = await agent.start()
+  const healing = agent.heal('a', 'x')
+  await clock.advance(10_000)
+  const closing = running.close()
+  await clock.advance(100)
+  await closing
+  expect([starts, await healing, clock.sleepers]).toEqual([2, undefined, 0])
+})
+
+test('a temporary unit is brought back by a restart that was asked for, what needs it is not', async () => {
+  const { clock, start, read } = createLab()
+  const agent = createAgent({ clock })
+    .unit('a', [], start('a'), { restart: 'temporary' })
+    .unit('b', ['a'], start('b'), { restart: 'temporary' })
+  await using _ = await agent.start()
+  const healing = agent.heal('a', 'x')
+  await clock.advance(60_000)
+  expect([await healing, read()]).toEqual(['restart', 'a+ b+ b- a- a+'])
 })
 
 test('escalate stops everything, with the reason as cause', async () => {

@@ -173,6 +173,32 @@ test('a crash period just above the window is borne for hours, just below it is 
   }
 })
 
+test.each(['exited', 'restartPlanned', 'started', 'startFailed', 'stopped'] as const)(
+  'a listener of %s may stop the agent, and has the last word',
+  async (event) => {
+    const { agent, clock, start, end, read } = lab()
+    const second = { startError: new Error('x') }
+    const running = await agent
+      .unit(
+        'a',
+        [],
+        start('a', (incarnation) => (incarnation === 2 && event === 'startFailed' ? second : {})),
+      )
+      .unit('b', ['a'], start('b'))
+      .start()
+    let closing: Promise<void> | undefined
+    agent.on(event, () => {
+      closing ??= running.close()
+    })
+    end('a', new Error('ended'))
+    await clock.advance(60_000)
+    await closing
+    await running.exited
+    expect(read()).toBe(event === 'started' ? 'a+ b+ b- a- a+ a-' : 'a+ b+ b- a-')
+    expect(clock.sleepers).toBe(0)
+  },
+)
+
 test('a stop during a backoff waits for nothing', async () => {
   const { agent, clock, start, end, read } = lab()
   const running = await agent.unit('a', [], start('a')).start()

@@ -174,6 +174,7 @@ export function supervise(
   }
 
   function planRestart(slot: Slot, error: unknown): void {
+    if (mode === 'stopping' || mode === 'over') return // by a listener, who was told of the end before us
     const now = clock.now()
     const upMs = slot.phase === 'up' ? now - slot.upSince : 0
     window = noteRestart(window, now, intensity)
@@ -195,10 +196,11 @@ export function supervise(
     const goals = restartGoals(graph, slots, types, slot.spec.name)
     const units = [...goals.keys()]
     const unit = slot.spec.name
-    events.emit('restartPlanned', { unit, units, failures: slot.failures, pauseMs, error })
     slot.paused = true
     for (const [name, goal] of goals) aim(slotOf(name), goal)
     deadlines.after(pauseMs, () => unpause(slot))
+    // Told once it is planned: a listener that stops the agent has the last word.
+    events.emit('restartPlanned', { unit, units, failures: slot.failures, pauseMs, error })
     reconcile(units.toReversed())
   }
 
