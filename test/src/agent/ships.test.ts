@@ -28,9 +28,9 @@ function linesOf(file: string): readonly string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
 }
 
-/** A process group that does not outlive the test. */
+/** A process group that does not outlive the test: should this process die, the end of their input tells them. */
 function startGroup(command: string, args: readonly string[], stderr: 'inherit' | 'ignore' = 'inherit') {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', stderr], detached: true })
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', stderr], detached: true })
   const exited = once(child, 'exit')
   onTestFinished(async () => {
     try {
@@ -54,13 +54,22 @@ async function startCollector(file: string): Promise<string> {
 }
 
 /** What a supervisor does, in its shortest form: start it again whenever it ends, and write down how. */
-const loop = 'while [ ! -e "$1/stop" ]; do "$2" "$3" "$1" "$4"; echo $? >> "$1/codes"; done'
+const loop = 'while [ ! -e "$1/stop" ] && kill -0 "$5"; do "$2" "$3" "$1" "$4"; echo $? >> "$1/codes"; done'
 
 test('an agent that is killed at random while it ships loses nothing that it accepted', async () => {
   const random = createSeededRandom(seed)
   const folder = temporaryFolder()
   const url = await startCollector(join(folder, 'received'))
-  const args = ['-c', loop, 'sh', folder, process.execPath, program('agent-shipper'), url]
+  const args = [
+    '-c',
+    loop,
+    'sh',
+    folder,
+    process.execPath,
+    program('agent-shipper'),
+    url,
+    String(process.pid),
+  ]
   const supervisor = startGroup('sh', args, 'ignore') // the shell tells of each kill
   /** The pid of the next life; its file may be empty for a blink. */
   const nextPid = async (before: string): Promise<string> => {

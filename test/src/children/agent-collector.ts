@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 
 const [file = ''] = process.argv.slice(2)
+process.stdin.once('end', () => process.exit(1)).resume() // the test has died
+process.stdin.unref()
 
 const server = createServer(async (request, response) => {
   const body = await text(request).catch(() => undefined)

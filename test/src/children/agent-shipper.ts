@@ -10,6 +10,8 @@ import { startUplink } from '@holdfast/uplink'
 const atOnce = 10
 const [folder = '', url = '', messages = 'Infinity'] = process.argv.slice(2)
 writeFileSync(join(folder, 'pid'), String(process.pid))
+process.stdin.once('end', () => process.exit(1)).resume() // the test has died
+process.stdin.unref()
 
 const agent = createAgent({ stopBudgetMs: 4_000 })
   .unit('queue', [], () => openQueue<string>(join(folder, 'queue')))
