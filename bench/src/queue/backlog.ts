@@ -15,7 +15,7 @@ export interface Backlog {
 
 let making: Promise<Backlog> | undefined
 
-/** Ten million messages in a queue that stays open, made once for all rows and gone with the process. */
+/** Ten million messages, made once for all rows and gone with the process. */
 export function longBacklog(quick: boolean): Promise<Backlog> {
   making ??= makeBacklog(quick ? 200_000 : 10_000_000)
   return making
@@ -33,11 +33,15 @@ async function makeBacklog(messages: number): Promise<Backlog> {
   await fill(queue, messages - 1_000)
   const growth = (process.memoryUsage.rss() - before) / 1e6
   await queue.enqueue(payload)
-  return { messages, growth, copyTo: (folder) => copyOpen(join(root, 'queue'), join(folder, 'queue')) }
+  const killed = join(root, 'killed')
+  copyFiles(join(root, 'queue'), killed)
+  await queue.close()
+  rmSync(join(root, 'queue'), { recursive: true })
+  return { messages, growth, copyTo: (folder) => copyFiles(killed, join(folder, 'queue')) }
 }
 
 /** Tables never change once written, so links to them will do. */
-function copyOpen(source: string, target: string): void {
+function copyFiles(source: string, target: string): void {
   mkdirSync(target, { recursive: true })
   const names = readdirSync(source)
   for (const name of names)

@@ -214,6 +214,26 @@ test('a release takes back its own attempt only, of delayed and retried messages
   expect(queue.size.dead).toBe(0)
 })
 
+test('what is released goes out as it would have, delayed ones by their time and before the others', async () => {
+  const { clock, open } = setup<string>()
+  const queue = await open()
+  await queue.enqueueMany(['ready 1', 'ready 2'])
+  await queue.enqueue('due later', { delayMs: 20 })
+  await queue.enqueue('due sooner', { delayMs: 10 })
+  await clock.advance(20)
+  const order = ['due sooner', 'due later', 'ready 1', 'ready 2']
+  for (const place of [3, 0, 2, 1, 0]) {
+    const jobs = await queue.take({ max: 4 })
+    expect(jobs.map(({ value }) => value)).toEqual(order)
+    const turned = [...jobs.slice(place), ...jobs.slice(0, place)]
+    await Promise.all(turned.map((job) => job.release()))
+  }
+  const [, , first, second] = await queue.take({ max: 4 })
+  await first!.retry({ delayMs: 0 })
+  await second!.release()
+  expect((await queue.take({ max: 4 })).map(({ value }) => value)).toEqual(['ready 2', 'ready 1'])
+})
+
 test('a release keeps the order of its group', async () => {
   const { open } = setup<string>({ maxAttempts: 2 })
   let queue = await open()
@@ -509,6 +529,42 @@ test('payloads of any size come back as they were when they were given', async (
   const jobs = await (await open()).take({ max: 10 })
   expect(jobs.map(({ value }) => value.length)).toEqual(sizes)
   for (const { value } of jobs) expect(value.every((byte) => byte === value.length % 251)).toBe(true)
+})
+
+test('a payload that is changed after the call is stored as it was, however it waits', async () => {
+  const { clock, open } = setup({ codec: bytesCodec, limits: { messages: 4 } })
+  const queue = await open()
+  const bytes = Buffer.from('as given')
+  const calls = [
+    queue.enqueue(bytes, { delayMs: 1 }),
+    queue.enqueueMany([bytes]),
+    queue.enqueue(bytes, { key: 'k' }),
+    queue.enqueue(bytes),
+    queue.enqueue(bytes),
+  ]
+  bytes.fill('x')
+  await Promise.all(calls.slice(0, 4))
+  await clock.advance(1)
+  const taken = await takeAll(queue)
+  await calls[4]
+  expect([...taken, ...(await takeAll(queue))].map(String)).toEqual(Array(5).fill('as given'))
+})
+
+test('a message behind one with a key keeps its place', async () => {
+  const { open } = setup<string>()
+  const queue = await open()
+  const calls = [{ key: 'a' }, {}, { key: 'b' }, {}].map((options, n) => queue.enqueue(`${n}`, options))
+  expect((await Promise.all(calls)).map(({ id }) => id.split('-').at(-1))).toEqual(['0', '1', '2', '3'])
+  expect(await takeAll(queue)).toEqual(['0', '1', '2', '3'])
+})
+
+test('pages that are kept for a consumer are not written over by the next ones', async () => {
+  const { open } = setup({ codec: bytesCodec })
+  const queue = await open()
+  const page = (n: number): Buffer[] => Array.from({ length: 200 }, () => Buffer.alloc(300, n))
+  for (let n = 0; n < 6; n++) await queue.enqueueMany(page(n))
+  const taken = await takeAll(queue)
+  expect(taken.map(([first]) => first)).toEqual(Array.from({ length: 1_200 }, (_, n) => Math.floor(n / 200)))
 })
 
 test('named queues share a folder and stay apart, even where one name begins another', async () => {
