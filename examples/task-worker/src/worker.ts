@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '@holdfast/core'
-import { type Consumer, type Queue, startConsumer } from '@holdfast/queue'
+import { type Consumer, type EnqueueOptions, type Queue, startConsumer } from '@holdfast/queue'
 
 export interface Task {
   kind: 'mail' | 'invoice' | 'report'
@@ -7,11 +7,13 @@ export interface Task {
   text: string
 }
 
+export type Log = (line: string) => void
+
 export interface WorkerOptions {
   queue: Queue<Task>
   /** Does one task; throws where it cannot. */
   perform: (task: Task, attempt: number) => Promise<void>
-  log: (line: string) => void
+  log: Log
   clock?: Clock
 }
 
@@ -21,26 +23,35 @@ export function startWorker({ queue, perform, log, clock = systemClock }: Worker
     queue,
     async (job) => {
       await perform(job.value, job.attempt)
-      log(`done    ${job.value.text}${job.attempt > 1 ? ` (attempt ${job.attempt})` : ''}`)
+      log(`done      ${job.value.text}${job.attempt > 1 ? ` (attempt ${job.attempt})` : ''}`)
     },
     { concurrency: 4, rate: { max: 50, perMs: 1_000 }, clock },
   )
-  worker.on('failed', (error, { attempt }) => log(`failed  attempt ${attempt}: ${error}`))
-  queue.on('buried', ({ attempts, error }) => log(`buried  after ${attempts} attempts: ${error}`))
+  worker.on('failed', (error, { attempt }) => log(`failed    attempt ${attempt}: ${error}`))
+  queue.on('buried', ({ attempts, error }) => log(`buried    after ${attempts} attempts: ${error}`))
   return worker
 }
 
 /** One of each thing that a task can be. */
-export async function submitTasks(queue: Queue<Task>): Promise<void> {
+export async function submitTasks(queue: Queue<Task>, log: Log): Promise<void> {
+  const submit = async (task: Task, options?: EnqueueOptions): Promise<void> => {
+    const { duplicate } = await queue.enqueue(task, options)
+    log(`${duplicate ? 'known    ' : 'submitted'} ${task.text}`)
+  }
   const mail = (text: string): Task => ({ kind: 'mail', customer: 'ada', text })
-  await queue.enqueue(mail('the newsletter'))
-  await queue.enqueue(mail('a password reset: goes first'), { priority: 9 })
-  await queue.enqueue(mail('a reminder: half a second later'), { delayMs: 500 })
+  await submit(mail('the newsletter'))
+  await submit(mail('a password reset: goes first'), { priority: 9 })
+  await submit(mail('a reminder: half a second later'), { delayMs: 500 })
   for (const text of ['invoice 1 of bob', 'invoice 2 of bob', 'invoice 3 of bob'])
-    await queue.enqueue({ kind: 'invoice', customer: 'bob', text }, { group: 'bob' })
-  await queue.enqueue(
-    { kind: 'report', customer: 'eve', text: 'the report nobody can make' },
-    { key: 'report-7' },
-  )
-  await queue.enqueue({ kind: 'report', customer: 'eve', text: 'the same report again' }, { key: 'report-7' })
+    await submit({ kind: 'invoice', customer: 'bob', text }, { group: 'bob' })
+  const report: Task = { kind: 'report', customer: 'eve', text: 'the report that fails each time' }
+  await submit(report, { key: 'report-7' })
+  await submit(report, { key: 'report-7' })
+}
+
+/** What one does once the cause is repaired: looks at the dead, and gives them another chance. */
+export async function requeueDead(queue: Queue<Task>, log: Log): Promise<void> {
+  for (const { value, error } of await queue.peek({ lane: 'dead' })) log(`dead      ${value.text}: ${error}`)
+  const count = await queue.requeue()
+  log(`requeued  ${count}`)
 }
