@@ -11,7 +11,7 @@ function createWorld({ damaged = false, slow = '' } = {}) {
   const platform: Platform = {
     find: async (place) => [...up].find(([, service]) => service.place.key === place.key)?.[0],
     start: async (place, needs) => {
-      await clock.sleep(place.name === slow ? 25_000 : 2_000)
+      await clock.sleep(place.name === slow ? 40_000 : 2_000)
       const url = `memory://${place.name}/${up.size}`
       up.set(url, { place, needs, open: false })
       return url
@@ -31,7 +31,7 @@ function createWorld({ damaged = false, slow = '' } = {}) {
   const plan = recoveryPlan({ platform, backup, clock })
   const run = async (mode: 'recovery' | 'drill', folder: string) => {
     const report = plan.run({ mode, folder, journal: createMemoryJournal() })
-    await clock.advance(120_000)
+    await clock.advance(300_000)
     return report
   }
   return { plan, run, up, restored }
@@ -78,8 +78,8 @@ test('a damaged backup is not restored from, and nothing is started on it', asyn
 test('a drill that is too slow is told by the problems of the next plan', async () => {
   const { plan, run } = createWorld({ slow: 'critical-db' })
   const { figures, tiers } = await run('drill', '/scratch')
-  expect(tiers[0]?.verdict).toBe('failed') // its start has ten seconds, three times
-  expect(plan.problems({ ...figures, 'critical-db': 25_000 }).map(({ kind }) => kind)).toContain(
+  expect(tiers[0]?.verdict).toBe('failed') // its start has twenty seconds, three times
+  expect(plan.problems({ ...figures, 'critical-db': 40_000 }).map(({ kind }) => kind)).toContain(
     'critical-path',
   )
 })

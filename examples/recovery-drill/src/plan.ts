@@ -38,8 +38,8 @@ export interface PlanOptions {
 /** The plan of this example: a database from its last snapshot, then what stands on it. */
 export function recoveryPlan({ platform, backup, ...options }: PlanOptions) {
   return planRecovery({
-    rtoMs: { 1: 10_000, 2: 20_000, 3: 30_000 }, // in earnest 15 minutes, 1 hour, 8 hours
-    steps: { attempts: 3, pollMs: 20, startTimeoutMs: 10_000, healthyTimeoutMs: 10_000 },
+    rtoMs: { 1: 30_000, 2: 60_000, 3: 90_000 }, // in earnest 15 minutes, 1 hour, 8 hours
+    steps: { attempts: 3, pollMs: 20, startTimeoutMs: 20_000, healthyTimeoutMs: 20_000 },
     ...options,
   })
     .step('critical-db', {

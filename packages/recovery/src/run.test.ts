@@ -285,6 +285,13 @@ test('a step of the wall clock changes no measured time; a declaration in the fu
   expect((await run).steps[0]?.readyMs).toBe(100)
 })
 
+test('ready at the RTO exactly is in time', async () => {
+  const lab = createLab()
+  const run = lab.plan({ db: { startMs: 100 } }, { rtoMs: { 1: 100 } }).run(lab.options())
+  await lab.clock.advance(100)
+  expect((await run).tiers[0]).toMatchObject({ readyMs: 100, verdict: 'met' })
+})
+
 test('a tier that was ready in time is not told to have exceeded its RTO, though the run goes on', async () => {
   const lab = createLab()
   const plan = lab.plan({ db: { tier: 1, startMs: 10 }, batch: { tier: 2, startMs: 5_000 } })
@@ -409,6 +416,17 @@ test('an abort while the run is being written down rejects the start, before any
     'never mind',
   )
   expect(asked).toBe(0)
+})
+
+test('an abort by a listener of its begin ends the run', async () => {
+  const lab = createLab()
+  const stop = new AbortController()
+  const plan = lab.plan({ db: {} })
+  plan.on('began', () => stop.abort(new Error('not now')))
+  const running = await plan.start(lab.options({ signal: stop.signal }))
+  await lab.clock.advance(1_000)
+  await expect(running.finished).rejects.toThrow('not now')
+  expect(lab.up.size).toBe(0)
 })
 
 test('exited tells a run that came to its end without some steps', async () => {
