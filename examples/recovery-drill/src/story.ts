@@ -29,8 +29,8 @@ export async function tellStory(folder: string, say: (line: string) => void): Pr
   }
   say('Three services are at work: critical-db, auth-service, web-frontend')
   const [database, , website] = await startAll(paths.state)
-  for (let order = 0; order < 200; order += 1)
-    await fetch(`${database}/orders`, { method: 'POST', body: `order ${order}` })
+  const orders = Array.from({ length: 200 }, (_, at) => `order ${at}`)
+  await Promise.all(orders.map((body) => fetch(`${database}/orders`, { method: 'POST', body })))
   await snapshot(paths.backup, paths.state, say)
   await fetch(`${database}/orders`, { method: 'POST', body: 'one after the snapshot' })
 
