@@ -43,9 +43,11 @@ export function toStoreError(
   where: string,
   fields: Readonly<Record<string, unknown>> = {},
 ): HoldfastError {
+  // grpc-js always says it, and seldom what it is.
+  const details = status.details.replace(/\s*Resolution note:\s*$/, '')
   const rule = rules.find((candidate) => matches(candidate, status))
   const cause = Object.assign(new Error(`${status.code} ${status.details}`), status)
-  return coordinationError(rule?.code ?? 'STORE_UNAVAILABLE', `${where}: ${status.details}`, {
+  return coordinationError(rule?.code ?? 'STORE_UNAVAILABLE', `${where}: ${details}`, {
     cause,
     fields,
     ...(rule?.retryable === undefined ? {} : { retryable: rule.retryable }),

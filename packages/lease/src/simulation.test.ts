@@ -155,6 +155,7 @@ function disturb(world: World, watched: FaultyStore, kind: 'faults' | 'harm'): v
   ]
   const harms: (() => void)[] = [
     () => memory.wipe(),
+    () => rollBack(world),
     () => void memory.revokeLease(host.session?.leaseId ?? '0').catch(() => {}),
     () => void memory.transact({ then: [{ kind: 'delete', at: { prefix: 'services/' } }] }),
     () => void memory.transact({ then: [{ kind: 'delete', at: { prefix: 'elections/' } }] }),
@@ -163,6 +164,16 @@ function disturb(world: World, watched: FaultyStore, kind: 'faults' | 'harm'): v
   const act = all[Math.floor(random() * all.length)]!
   world.trace.push(`${world.clock.now()} ${host.id}${host.incarnation} ${act.toString().slice(6)}`)
   act()
+}
+
+/** To a backup of some revisions ago, where history is kept from there. */
+function rollBack({ memory, random }: World): void {
+  const revision = memory.stats?.()['store_revision']?.value ?? 1
+  try {
+    memory.rollback(Math.max(1, revision - Math.floor(20 * random())))
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+  }
 }
 
 function freeze({ random }: World, host: Host, how: 'stall' | 'suspend'): void {
@@ -217,7 +228,7 @@ async function checkLeases(memory: MemoryStore, running: readonly Host[]): Promi
   for (const { session } of running) {
     if (!session?.isHeld()) continue
     const { leaseId } = session
-    // Compared with something impossible: the lease is looked at, and nothing is written.
+    // Refused where the lease is gone.
     const then = [{ kind: 'put', key: 'canary', value: Buffer.from(''), leaseId }] as const
     await memory.transact({ then })
   }

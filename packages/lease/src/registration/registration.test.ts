@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   type CoordinationStore,
   coordinationError,
@@ -445,4 +448,23 @@ test('nothing is left after close', async () => {
   await memory.close()
   await clock.advance(1)
   expect(clock.sleepers).toBeLessThanOrEqual(before)
+})
+
+test('incarnations are counted in the state folder of the session, where none is named', async () => {
+  const clock = createFakeClock()
+  const store = createMemoryStore({ clock })
+  const stateFolder = await mkdtemp(join(tmpdir(), 'holdfast-session-'))
+  const edge = { service: 'edge', id: 'a' }
+  try {
+    for (const expected of [1, 2]) {
+      const session = await openSession(store, { clock, stateFolder })
+      expect((await register(session, edge, {})).incarnation).toBe(expected)
+      expect((await register(session, { ...edge, id: 'b', incarnation: 7 }, {})).incarnation).toBe(7)
+      await session.close()
+    }
+    await using without = await openSession(store, { clock })
+    await expect(register(without, edge, {})).rejects.toThrow(/incarnation .* stateFolder/)
+  } finally {
+    await rm(stateFolder, { recursive: true })
+  }
 })

@@ -23,12 +23,15 @@ export interface Identity {
   readonly service: string
   /** Which instance of it: unique within the service, the same after a restart. */
   readonly id: string
-  /** Higher with each start of this instance, ≥ 0: see `nextIncarnation`. The higher one takes the lower one's place. */
-  readonly incarnation: number
+  /**
+   * Higher with each start of this instance, ≥ 0: see `nextIncarnation`. The higher one takes the lower
+   * one's place. @default what the session counted in its `stateFolder`
+   */
+  readonly incarnation?: number
 }
 
 /** An instance of a service, kept in the store for as long as its session is open. */
-export interface Registration<Metadata> extends Running, Identity {
+export interface Registration<Metadata> extends Running, Required<Identity> {
   readonly key: string
   /** As last wished, frozen. */
   readonly metadata: Metadata
@@ -75,7 +78,8 @@ export async function register<Metadata>(
   metadata: Metadata,
   options: WaitOptions = {},
 ): Promise<Registration<Metadata>> {
-  const registration = new Registered(session[sessionParts], checkIdentity(identity), metadata)
+  const parts = session[sessionParts]
+  const registration = new Registered(parts, checkIdentity(identity, parts.incarnation), metadata)
   await registration.stand(options.signal)
   return registration
 }
@@ -93,7 +97,7 @@ class Registered<Metadata> implements Registration<Metadata>, Owner {
   #status: Registration<Metadata>['status'] = 'registered'
   #withdrawn: Promise<void> | undefined
 
-  constructor(parts: SessionParts, { service, id, incarnation }: Identity, metadata: Metadata) {
+  constructor(parts: SessionParts, { service, id, incarnation }: Required<Identity>, metadata: Metadata) {
     this.service = service
     this.id = id
     this.incarnation = incarnation
@@ -208,9 +212,15 @@ class Registered<Metadata> implements Registration<Metadata>, Owner {
   }
 }
 
-function checkIdentity({ service, id, incarnation }: Identity): Identity {
-  checkInteger('incarnation', incarnation, { min: 0 })
-  return { service: checkName('service', service), id: checkName('id', id), incarnation }
+function checkIdentity(
+  { service, id, incarnation }: Identity,
+  counted: number | undefined,
+): Required<Identity> {
+  const number = incarnation ?? counted
+  if (number === undefined)
+    throw new TypeError('incarnation must be given, or counted: open the session with a stateFolder')
+  checkInteger('incarnation', number, { min: 0 })
+  return { service: checkName('service', service), id: checkName('id', id), incarnation: number }
 }
 
 export function checkName(option: string, value: unknown): string {

@@ -6,6 +6,7 @@ import {
   checkFunction,
   checkMethods,
   checkNumber,
+  checkString,
   type Random,
   systemClock,
   type WaitOptions,
@@ -31,6 +32,8 @@ export interface SessionOptions extends WaitOptions {
    * @default { minMs: 20, maxMs: 100 }
    */
   backoff?: Partial<Backoff>
+  /** Where openings are counted, by `nextIncarnation`: the incarnation of every registration that names none. @default none */
+  stateFolder?: string
   /** How long closing may take to wind up and revoke, in milliseconds, ≥ 0. What it left, the store ends after `ttlMs`. @default 2_000 */
   closeTimeoutMs?: number
   /** @default systemClock */
@@ -43,6 +46,7 @@ export interface CheckedSessionOptions {
   readonly ttlMs: number
   readonly marginMs: number | undefined
   readonly backoff: Backoff
+  readonly stateFolder: string | undefined
   readonly closeTimeoutMs: number
   readonly clock: Clock
   readonly random: Random
@@ -56,6 +60,8 @@ export function checkSessionOptions(options: SessionOptions): CheckedSessionOpti
     ttlMs,
     marginMs,
     backoff: checkBackoff('backoff', { minMs: 20, maxMs: 100, ...options.backoff }),
+    stateFolder:
+      options.stateFolder === undefined ? undefined : checkString('stateFolder', options.stateFolder),
     closeTimeoutMs: checkNumber('closeTimeoutMs', options.closeTimeoutMs ?? 2_000, { min: 0 }),
     clock: checkMethods('clock', options.clock ?? systemClock, ['now', 'uptime', 'sleep']),
     random: checkFunction('random', options.random ?? Math.random),

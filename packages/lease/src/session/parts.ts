@@ -14,6 +14,8 @@ export interface SessionParts extends CheckedSessionOptions {
   readonly store: CoordinationStore
   /** Unique among all sessions: tells what this session wrote from what others did. */
   readonly owner: string
+  /** Counted in the `stateFolder`, where there is one. */
+  readonly incarnation: number | undefined
   /** Aborts with `SESSION_CLOSED` at `close()`. */
   readonly closing: AbortSignal
   tenure(): Tenure

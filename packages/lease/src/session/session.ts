@@ -11,6 +11,7 @@ import {
   withTimeout,
 } from '@holdfast/core'
 import { leaseError } from '../errors.ts'
+import { nextIncarnation } from '../registration/incarnation.ts'
 import { createRegistrar } from '../registration/registrar.ts'
 import { createGate } from './gate.ts'
 import { checkSessionOptions, checkStore, type SessionOptions } from './options.ts'
@@ -63,11 +64,14 @@ export type Activity = 'grant' | 'renew' | 'revoke' | 'register' | 'watch' | 'ca
  * the old lease is revoked as far as the store can be reached. A renewal that is answered
  * after the deadline revives nothing. Tries for as long as the store is unavailable: pass a
  * `signal` to bound that. Rejects with an error that is not retryable, or with the signal's reason.
+ * `INCARNATION_DAMAGED` or the file system's error where the `stateFolder` cannot be used.
  * The store stays the caller's: close the session first.
  */
 export async function openSession(store: CoordinationStore, options: SessionOptions = {}): Promise<Session> {
   checkStore(store)
   const settings = checkSessionOptions(options)
+  const { stateFolder } = settings
+  const incarnation = stateFolder === undefined ? undefined : await nextIncarnation(stateFolder)
   const { clock, random, backoff, ttlMs, marginMs } = settings
   const events = createEvents<SessionEvents>()
   const closing = new AbortController()
@@ -85,6 +89,7 @@ export async function openSession(store: CoordinationStore, options: SessionOpti
     store,
     ...settings,
     owner,
+    incarnation,
     closing: closing.signal,
     tenure: () => tenure,
     nextHeld,
