@@ -59,9 +59,14 @@ export function createFeed<Metadata>(
     pending.push(step)
     if (!known && pending.length <= maxPending) return
     known ??= new Map()
-    for (const { instances } of pending)
-      for (const { id, before } of instances) if (!known.has(id)) known.set(id, before)
+    for (const { instances } of pending) for (const one of instances) remember(known, one)
     pending = []
+  }
+
+  /** Who came and went unseen is forgotten: the memory has its bound however many come and go. */
+  function remember(memory: NonNullable<typeof known>, { id, before, after }: InstanceStep<Metadata>): void {
+    if (!memory.has(id)) memory.set(id, before)
+    if (!memory.get(id) && !after) memory.delete(id)
   }
 
   function take(): ServiceChange<Metadata> | undefined {

@@ -4,7 +4,7 @@ export interface Feedback {
   /** Whether it failed lately. */
   isFailed(id: string, nowMs: number): boolean
   /** When the next one may be tried again; Infinity when none waits. */
-  readonly nextReturnMs: number
+  nextReturnMs(nowMs: number): number
   forget(id: string): void
 }
 
@@ -26,8 +26,10 @@ export function createFeedback(failedMs: number): Feedback {
       else failed.set(id, { failures, untilMs: nowMs + failedMs * Math.min(failures, longestFactor) })
     },
     isFailed: (id, nowMs) => (failed.get(id)?.untilMs ?? 0) > nowMs,
-    get nextReturnMs() {
-      return Math.min(...[...failed.values()].map(({ untilMs }) => untilMs))
+    nextReturnMs(nowMs) {
+      let next = Number.POSITIVE_INFINITY
+      for (const { untilMs } of failed.values()) if (untilMs > nowMs && untilMs < next) next = untilMs
+      return next
     },
     forget: (id) => void failed.delete(id),
   }

@@ -35,7 +35,7 @@ export interface ServiceView<Metadata> extends Running {
    * have failed, one of those. Undefined where there is none. @default this view's round robin
    */
   pick(policy?: Policy<Metadata>): Instance<Metadata> | undefined
-  /** Tells what came of using an instance, for later picks of this view. After n failures in a row it is left out for n × `failedMs`. */
+  /** Tells what came of using an instance that is shown, for later picks of this view. After n failures in a row it is left out for n × `failedMs`. */
   report(id: string, outcome: Outcome): void
   /** The store's revision that is shown: all up to it, nothing after it. */
   readonly revision: number
@@ -149,12 +149,14 @@ export function openServiceView<Metadata>(
     if (!candidates || nowMs >= candidates.untilMs) {
       const willing = instances().filter(({ draining }) => !draining)
       const sound = willing.filter(({ id }) => !feedback.isFailed(id, nowMs))
-      candidates = { list: sound.length > 0 ? sound : willing, untilMs: feedback.nextReturnMs }
+      candidates = { list: sound.length > 0 ? sound : willing, untilMs: feedback.nextReturnMs(nowMs) }
     }
     return candidates.list.length > 0 ? policy(candidates.list, random) : undefined
   }
 
   function report(id: string, outcome: Outcome): void {
+    // Who is gone by now is not remembered for it.
+    if (!get(id)) return
     feedback.report(id, outcome, clock.now())
     candidates = undefined
   }

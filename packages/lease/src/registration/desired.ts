@@ -11,6 +11,8 @@ export interface Desired {
   seen: Entry | undefined
   /** Whether `seen` is more than a guess. */
   isKnown: boolean
+  /** How often the watch has told of it, and as of which revision last; Infinity where the past is another since. */
+  told: { readonly times: number; readonly revision: number }
   /** A lease with which a put that nobody answered may still arrive, and find the key free. */
   unansweredWith: string | undefined
   /** Whether it ever was ours: then a stranger there has superseded us, else we never had it. */
@@ -33,6 +35,7 @@ export function createDesired(wish: Wish, owner: Owner): Desired {
     owner,
     seen: undefined,
     isKnown: false,
+    told: { times: 0, revision: 0 },
     unansweredWith: undefined,
     wasOurs: false,
     waiting: undefined,

@@ -170,8 +170,14 @@ export function createRegistrar(parts: SessionParts): Registrar {
       { owner, leaseId: tenure.leaseId },
     )
     counts.transactions += 1
+    const times = work.map(({ item }) => item.told.times)
     const result = await parts.transact(tenure, transaction)
-    for (const [index, { item, step }] of work.entries()) learn(item, step, result, index, tenure.leaseId)
+    for (const [index, { item, step }] of work.entries()) {
+      // What the watch told of since, and is newer, counts: the answer came late.
+      const isOvertaken = item.told.times !== times[index] && result.revision < item.told.revision
+      if (isOvertaken) dirty.add(item)
+      else learn(item, step, result, index, tenure.leaseId)
+    }
   }
 
   function planned(item: Desired, { leaseId }: Tenure): { item: Desired; step: PlannedStep }[] {
@@ -248,6 +254,7 @@ export function createRegistrar(parts: SessionParts): Registrar {
     if (!item || isOld) return
     item.seen = entry
     item.isKnown = true
+    item.told = { times: item.told.times + 1, revision: isResync ? Number.POSITIVE_INFINITY : revision }
     const step = stepTowards(item.wish, entry, { owner, leaseId: parts.tenure().leaseId })
     if (step === 'none') return
     counts.repairs += 1

@@ -468,3 +468,28 @@ test('incarnations are counted in the state folder of the session, where none is
     await rm(stateFolder, { recursive: true })
   }
 })
+
+test('a deletion that the watch tells of before our put is answered is repaired', async () => {
+  const { memory, session } = setUp()
+  let isLate = false
+  const mine = await session({
+    ...memory,
+    async transact(...args) {
+      const answer = await memory.transact(...args)
+      if (isLate) await clock.sleep(500)
+      return answer
+    },
+  })
+  const registration = await register(mine, edge(), 0)
+  await clock.advance(100)
+  isLate = true
+  const updated = registration.update(() => 1)
+  await clock.advance(100)
+  await remove(memory)
+  await clock.advance(300)
+  isLate = false
+  await clock.advance(1_000)
+  await updated
+  expect(await metadataIn(memory)).toBe(1)
+  await mine.close()
+})
