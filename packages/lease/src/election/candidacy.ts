@@ -1,10 +1,10 @@
-import { type Comparison, openView, type Transaction, type View } from '@holdfast/coordination'
+import { type Comparison, type Entry, openView, type Transaction, type View } from '@holdfast/coordination'
 import { backoffMs, retry } from '@holdfast/core'
 import { leaseError } from '../errors.ts'
 import { createGate } from '../session/gate.ts'
 import type { SessionParts } from '../session/parts.ts'
 import type { Tenure } from '../session/tenure.ts'
-import { encodeCandidate, firstOf, leftMark } from './candidate.ts'
+import { encodeCandidate, firstOf, hasLeft, leftMark } from './candidate.ts'
 
 /**
  * One key in a line of candidates; the lowest create revision is the holder: the lock recipe of
@@ -56,7 +56,7 @@ async function win(
   tenure: Tenure,
   aborted: AbortSignal,
 ): Promise<Candidacy> {
-  const { store, clock, random, backoff } = parts
+  const { store, clock, random, backoff, candidacies } = parts
   const { leaseId } = tenure
   const key = `${prefix}${leaseId}-${parts.nextNumber()}`
   const lost = new AbortController()
@@ -66,6 +66,7 @@ async function win(
   let token = 0
   let entries = 0
   let view: View | undefined
+  candidacies.add(key)
   try {
     token = await persist(enter)
     view = await persist(() =>
@@ -108,7 +109,26 @@ async function win(
 
   function look(): void {
     if (view?.get(key)?.modRevision !== token) lost.abort(gone(key, token))
+    for (const entry of view?.entries() ?? []) if (isGhost(entry)) void lay(entry)
     moved.open()
+  }
+
+  /** A key that we left, and that a store restored from a backup has again: it would stand as long as our lease. */
+  function isGhost(entry: Entry): boolean {
+    return (
+      entry.leaseId === leaseId &&
+      entry.key.startsWith(`${prefix}${leaseId}-`) &&
+      !candidacies.has(entry.key) &&
+      !hasLeft(entry)
+    )
+  }
+
+  async function lay({ key: left, modRevision }: Entry): Promise<void> {
+    const when = [{ key: left, target: 'modRevision', is: '=', to: modRevision }] as const
+    const gone: Transaction = { when, then: [{ kind: 'delete', at: { key: left } }] }
+    await persist(() => parts.transact(tenure, gone, waiting)).catch((error: unknown) => {
+      if (!waiting.aborted) parts.fail(error, 'campaign')
+    })
   }
 
   function isFirst(candidates: View): boolean {
@@ -153,6 +173,7 @@ async function win(
         await clock.sleep(backoffMs(backoff, failures, random), tenure.signal)
       }
     }
+    candidacies.delete(key)
     await closed
   }
 }

@@ -15,12 +15,12 @@ export const leftMark: Uint8Array = Buffer.from(JSON.stringify({ v: 1, left: tru
 export function firstOf(entries: readonly Entry[]): Entry | undefined {
   let first: Entry | undefined
   for (const entry of entries)
-    if (
-      (!first || entry.createRevision < first.createRevision) &&
-      Buffer.compare(entry.value, leftMark) !== 0
-    )
-      first = entry
+    if ((!first || entry.createRevision < first.createRevision) && !hasLeft(entry)) first = entry
   return first
+}
+
+export function hasLeft({ value }: Entry): boolean {
+  return Buffer.compare(value, leftMark) === 0
 }
 
 /** '' where the key holds nothing that was written by `encodeCandidate`. */

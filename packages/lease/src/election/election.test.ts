@@ -338,3 +338,26 @@ test('names are checked', async () => {
   await expect(acquireLock(session, '')).rejects.toThrow(/name/)
   await end()
 })
+
+test('a key that was left, and that a restored backup has again, is removed: it would keep everyone from leading', async () => {
+  const { clock, memory, log, stand, end } = setUp()
+  // With a key of its own in the backup, and renewed soon enough, the lease survives it.
+  const session = await openSession(memory, { clock, ttlMs: 4_000 })
+  await memory.transact({
+    then: [{ kind: 'put', key: 'kept', value: new Uint8Array(), leaseId: session.leaseId }],
+  })
+  const a = stand(session, 'a')
+  await clock.advance(100)
+  const backup = memory.stats?.()['store_revision']?.value ?? 0
+  const left = (await memory.range({ prefix: 'elections/' })).entries[0]!.key
+  await a.resign()
+  await clock.advance(100)
+  expect(log).toEqual(['a leads', 'a ends', 'a leads'])
+  memory.rollback(backup)
+  await clock.advance(5_000)
+  const { entries } = await memory.range({ prefix: 'elections/' })
+  expect(entries.map(({ key }) => key)).not.toContain(left)
+  expect([a.isLeader(), session.epoch]).toEqual([true, 1])
+  await session.close()
+  await end()
+})

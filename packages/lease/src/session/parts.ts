@@ -23,6 +23,8 @@ export interface SessionParts extends CheckedSessionOptions {
   nextHeld(signal: AbortSignal): Promise<Tenure>
   /** A transaction within an epoch, bounded in time. A lease that the store no longer has ends the epoch. A `signal` of the caller's must end with the epoch's. */
   transact(tenure: Tenure, transaction: Transaction, signal?: AbortSignal): Promise<TransactionResult>
+  /** Keys of candidacies that have not left yet. */
+  readonly candidacies: Set<string>
   /** Rises with each call. */
   nextNumber(): number
   isClosed(): boolean

@@ -90,6 +90,7 @@ export async function openSession(store: CoordinationStore, options: SessionOpti
     ...settings,
     owner,
     incarnation,
+    candidacies: new Set(),
     closing: closing.signal,
     tenure: () => tenure,
     nextHeld,
