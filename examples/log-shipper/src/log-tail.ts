@@ -93,6 +93,7 @@ export async function startLogTail(options: LogTailOptions): Promise<Running> {
     const { file: id, cuts, offset } = position
     const { lines, length } = await readLines(from, offset, Math.min(size - offset, mostBytes), what)
     if (length === 0) return false
+    stop.signal.throwIfAborted() // closed while we read: nobody waits for these any more
     await Promise.all(lines.map(({ text, at }) => accept(text, `${id}.${cuts}:${offset + at}`, stop.signal)))
     position = { file: id, cuts, offset: offset + length }
     await writePosition(positionFile, position)
