@@ -8,7 +8,7 @@ const words = 'accepted closed connection lease lost peer queue retry sample sen
 )
 
 /**
- * An agent's state, the same for the same seed but for its noise: 20,107 files of 1.26 GB, or a sixteenth
+ * An agent's state, the same for the same seed but for its noise: 20,107 files of 1.19 GB, or a sixteenth
  * of that when quick. Logs, telemetry in JSON, binary records, and one part in twelve that nothing shrinks;
  * no piece comes twice.
  */
