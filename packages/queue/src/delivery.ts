@@ -82,7 +82,9 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
   }
 
   function nextOf(band: Band, queueTime: number): Message | undefined {
-    return band.returned.shift() ?? band.ready.shift() ?? band.parked.take(queueTime) ?? band.pages.take()
+    const again = band.returned.shift() ?? band.ready.shift() ?? band.parked.take(queueTime)
+    // What is on disk and due goes ahead of what was enqueued just now, and is in memory.
+    return again ?? (band.parked.mustRead() ? undefined : band.pages.take())
   }
 
   function isDeliverable(message: Message, queueTime: number): boolean {

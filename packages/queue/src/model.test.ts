@@ -52,10 +52,17 @@ function folderDisk(folder: string): Disk {
   return {
     open: (options) => openQueue(folder, { ...options, durability: 'os', ballastBytes: 0 }),
     async copy() {
-      const twin = newFolder()
-      // LevelDB writes on, on a thread of its own: the last write may be cut. To read LOCK would unlock it.
-      cpSync(folder, twin, { recursive: true, filter: (path) => !path.endsWith('LOCK') })
-      return folderDisk(twin)
+      for (let attempt = 1; ; attempt++) {
+        const twin = newFolder()
+        try {
+          // LevelDB writes on, on a thread of its own: the last write may be cut. To read LOCK would unlock it.
+          cpSync(folder, twin, { recursive: true, filter: (path) => !path.endsWith('LOCK') })
+          return folderDisk(twin)
+        } catch (error) {
+          // A file that was listed is gone: no crash finds half of a folder's list.
+          if (attempt === 10 || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+        }
+      }
     },
   }
 }

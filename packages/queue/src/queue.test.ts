@@ -214,6 +214,21 @@ test('a release takes back its own attempt only, of delayed and retried messages
   expect(queue.size.dead).toBe(0)
 })
 
+test('what waits on disk to go out again is not overtaken by what was enqueued after opening', async () => {
+  const { clock, open } = setup<string>()
+  const first = await open()
+  await first.enqueue('due', { delayMs: 10 })
+  await first.enqueue('failed')
+  await (await takeOne(first)).retry({ delayMs: 10 })
+  await first.close()
+  await clock.advance(10)
+  const queue = await open()
+  await queue.enqueue('new')
+  const taken = (await queue.take({ max: 9 })).map(({ value }) => value)
+  expect(taken.slice(0, 2).sort()).toEqual(['due', 'failed'])
+  expect([...taken, ...(await takeAll(queue))]).toHaveLength(3)
+})
+
 test('what is released goes out as it would have, delayed ones by their time and before the others', async () => {
   const { clock, open } = setup<string>()
   const queue = await open()
