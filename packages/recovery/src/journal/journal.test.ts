@@ -147,7 +147,7 @@ test('is read without being opened, also while it is, and without its torn end',
 
 test('the lock of another host, or one that nobody can read, is left alone', async () => {
   await openJournal(path).then((journal) => journal.close())
-  for (const lock of ['rubbish', JSON.stringify({ host: 'elsewhere', pid: 1 })]) {
+  for (const lock of ['rubbish', JSON.stringify({ host: 'elsewhere', pid: 4_194_305, startedTicks: '1' })]) {
     await writeFile(`${path}.lock`, lock)
     await expect(openJournal(path)).rejects.toMatchObject({ code: 'JOURNAL_LOCKED' })
     expect(await readFile(`${path}.lock`, 'utf8')).toBe(lock)

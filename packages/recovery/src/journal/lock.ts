@@ -1,5 +1,7 @@
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { link, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { basename, dirname } from 'node:path'
 import { recoveryError } from '../errors.ts'
 
 /** Who holds a lock. A process is told from a later one of the same number by when it started. */
@@ -7,33 +9,36 @@ interface Owner {
   readonly host: string
   readonly pid: number
   readonly startedTicks: string | undefined
-  readonly nonce: string
 }
 
-let taken = 0
+/** How often one that finds others breaking the same dead lock looks again. */
+const mostTries = 100
 
 /**
  * Takes the lock file beside a journal, or throws `JOURNAL_LOCKED`.
  *
- * A lock whose process is dead is taken over; one of another host is not, for
+ * The file appears with its content in one step and only where there is none, so of many that come at
+ * once one gets it. A lock whose process is dead is taken over; one of another host is not, for
  * nobody here can tell. Returns what gives it back.
  */
 export async function takeLock(journal: string): Promise<() => Promise<void>> {
   const path = `${journal}.lock`
-  taken += 1
-  const nonce = `${process.pid}-${taken}-${performance.timeOrigin}`
-  const own = { host: hostname(), pid: process.pid, startedTicks: await startOf(process.pid), nonce }
-  const draft = `${path}.${nonce}`
+  const draft = `${path}.${randomUUID()}`
+  const own = { host: hostname(), pid: process.pid, startedTicks: await startOf(process.pid) }
   await writeFile(draft, `${JSON.stringify(own satisfies Owner)}\n`)
   try {
-    while (!(await linked(draft, path))) await breakDeadLock(journal, path, `${draft}.dead`)
+    for (let tries = 1; !(await linked(draft, path)); tries += 1) {
+      const { state, owner } = await holderOf(path)
+      if (state === 'living' || tries === mostTries) throw locked(journal, path, owner)
+      if (state === 'dead') await breakDead(path, draft)
+    }
   } finally {
     await rm(draft, { force: true })
   }
   return () => rm(path, { force: true })
 }
 
-/** Makes the lock with its content in one step; false where there is one. */
+/** False where there is one already. */
 async function linked(draft: string, path: string): Promise<boolean> {
   return link(draft, path).then(
     () => true,
@@ -44,16 +49,49 @@ async function linked(draft: string, path: string): Promise<boolean> {
   )
 }
 
-async function breakDeadLock(journal: string, path: string, aside: string): Promise<void> {
+/**
+ * Removes the lock if it still is a dead one's, which one breaker at a time may do: what another
+ * put there after a removal would be taken for the dead one's.
+ *
+ * Each breaker shows a file of its own before it looks for those of the others, and gives way where it finds
+ * a living one: of two, the one that looks last sees the other (the flags of Dekker's algorithm).
+ * Those of the dead bear names that never come again.
+ */
+async function breakDead(path: string, draft: string): Promise<void> {
+  const mine = `${draft}.breaks`
+  if (!(await linked(draft, mine))) return
+  try {
+    for (const other of await breakersOf(path)) {
+      if (other === mine) continue
+      if ((await holderOf(other)).state === 'living') return
+      await rm(other, { force: true })
+    }
+    // Only where a dead one's stands there: where nothing does, a living one may appear before the removal.
+    if ((await holderOf(path)).state === 'dead') await rm(path, { force: true })
+  } finally {
+    await rm(mine, { force: true })
+  }
+}
+
+async function breakersOf(path: string): Promise<string[]> {
+  const prefix = `${basename(path)}.`
+  const names = await readdir(dirname(path))
+  return names
+    .filter((name) => name.startsWith(prefix) && name.endsWith('.breaks'))
+    .map((name) => `${path}${name.slice(basename(path).length)}`)
+}
+
+interface Holder {
+  readonly state: 'none' | 'dead' | 'living'
+  readonly owner?: Owner | undefined
+}
+
+/** What nobody can read is somebody's who may live. */
+async function holderOf(path: string): Promise<Holder> {
   const text = await readIfThere(path)
-  if (text === undefined) return
+  if (text === undefined) return { state: 'none' }
   const owner = parseOwner(text)
-  if (!owner || (await mayLive(owner))) throw locked(journal, path, owner)
-  await rename(path, aside).catch(ignoreMissing)
-  const moved = await readIfThere(aside)
-  // Another one was quicker, and what we moved is its living lock: give it back.
-  if (moved !== undefined && moved !== text) await linked(aside, path)
-  await rm(aside, { force: true })
+  return { state: !owner || (await mayLive(owner)) ? 'living' : 'dead', owner }
 }
 
 async function mayLive(owner: Owner): Promise<boolean> {
@@ -87,11 +125,10 @@ function parseOwner(text: string): Owner | undefined {
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(ignoreMissing)
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+    return undefined
+  })
 }
 
 function locked(journal: string, path: string, owner: Owner | undefined): Error {
