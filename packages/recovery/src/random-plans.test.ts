@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { simulate } from './simulation.test.kit.ts'
 
-const runs = process.env['HOLDFAST_DEEP'] ? 20_000 : 200
+const runs = process.env['HOLDFAST_DEEP'] ? 100_000 : 200
 
 test('random plans, failures and deaths: order holds, lower tiers first, nothing starts twice, the RTO adds up', {
   timeout: 3_600_000,

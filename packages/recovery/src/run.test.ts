@@ -360,6 +360,26 @@ test('close aborts what is in hand, begins nothing more, and what was started st
   expect(lab.clock.sleepers).toBe(0)
 })
 
+test('a start waits until its own record is durable, a dependent until that of what it needs is, and nothing else waits', async () => {
+  const lab = createLab()
+  const journal = createMemoryJournal()
+  const slow: typeof journal = {
+    ...journal,
+    append: async (record) => {
+      if (record.type !== 'declared') await lab.clock.sleep(50)
+      await journal.append(record)
+    },
+  }
+  const plan = lab.plan({ db: { startMs: 100 }, web: { needs: ['db'], startMs: 100 } })
+  const run = plan.run(lab.options({ journal: slow }))
+  await lab.clock.advance(2_000)
+  await run
+  expect(lab.trace).toEqual([
+    ...['0 db verify', '50 db start', '150 db traffic'],
+    ...['200 web verify', '250 web start', '350 web traffic'],
+  ])
+})
+
 test('when close returns, nothing is left to be written', async () => {
   const lab = createLab()
   const journal = createMemoryJournal()

@@ -35,6 +35,7 @@ test('waves: each step as early as its needs allow', () => {
     .step('mail', { ...own, needs: [] })
     .step('web', { ...own, needs: ['auth', 'db'] })
   expect(built.waves()).toEqual([['db', 'mail'], ['auth'], ['web']])
+  expect(built.problems().filter(({ kind }) => kind === 'tier-inversion')).toEqual([])
 })
 
 test('a forecast gives slots to lower tiers first, and to those that these wait for', () => {

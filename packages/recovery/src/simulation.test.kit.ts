@@ -1,10 +1,10 @@
-import type { Random } from '@holdfast/core'
+import { isHoldfastError, type Random } from '@holdfast/core'
 import { createFakeClock, createSeededRandom } from '@holdfast/core/testing'
 import { buildGraph } from './graph.ts'
 import type { Journal, JournalRecord } from './journal/journal.ts'
 import { createMemoryJournal } from './journal/memory.ts'
 import { planRecovery } from './plan.ts'
-import type { Report } from './report.ts'
+import { type Report, reportOf } from './report.ts'
 import type { AnyStep } from './settings.ts'
 import type { Plan, StepContext } from './types.ts'
 
@@ -73,7 +73,12 @@ export async function simulate(seed: number): Promise<Verdict> {
       (value) => {
         report = value
       },
-      (error) => fault(`rejected: ${error}`),
+      (error) => {
+        // The process before died with its last record written, and nobody left to be told.
+        const over = isHoldfastError(error, 'JOURNAL_ENDED') && journal.records.at(-1)?.type === 'ended'
+        if (over) report = reportOf(journal.records)
+        else fault(`rejected: ${error}`)
+      },
     )
     await clock.advance(deathsLeft > 0 ? Math.floor(random() * 400) : 100_000)
     if (report) break

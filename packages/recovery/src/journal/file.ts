@@ -69,7 +69,6 @@ async function fileJournal(
   return { path, read, append, close, [Symbol.asyncDispose]: close }
 
   async function read(): Promise<readonly JournalRecord[]> {
-    await last
     return structuredClone(records)
   }
 

@@ -137,6 +137,16 @@ test('one process at a time has it open; the lock of a dead one is taken over', 
   expect((await readdir(join(folder, 'sub'))).sort()).toEqual(['recovery.journal', 'recovery.journal.lock'])
 })
 
+test('a close lets what was appended before it be written', async () => {
+  const journal = await openJournal(path)
+  const first = journal.append(began('a'))
+  await new Promise((resolve) => setImmediate(resolve)) // its write is under way, and the next ones wait
+  const others = Promise.all([journal.append(began('b')), journal.append(began('c'))])
+  await journal.close()
+  await Promise.all([first, others])
+  expect(await readJournal(path)).toEqual(['a', 'b', 'c'].map(began))
+})
+
 test('is read without being opened, also while it is, and without its torn end', async () => {
   await using journal = await openJournal(path)
   await journal.append(began('a'))
