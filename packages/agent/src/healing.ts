@@ -39,9 +39,10 @@ export interface HealingOptions {
  *
  * The first step follows the failure at once, each further one a pause in which the check did not
  * recover; a check that fails when this starts has such a pause first. Steps never overlap. The
- * board is looked at after each `pauseMs`, too, whatever it told. A check that is unknown, or blocked by another, calls for nothing:
- * what is to be healed is elsewhere. Closing does not wait for the step in hand, which may be a
- * restart of the very unit that closes this. Where `heal` rejects, `exited` does.
+ * board is looked at after each `pauseMs`, too, whatever it told. A check that is unknown, or
+ * blocked by another, calls for nothing: what is to be healed is elsewhere. Closing does not wait
+ * for the step in hand, which may be a restart of the very unit that closes this. Where `heal`
+ * rejects, `exited` does.
  */
 export function startHealing(options: HealingOptions): Running {
   const { health, heal, clock = systemClock } = options

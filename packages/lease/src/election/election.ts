@@ -18,7 +18,7 @@ import { decodeCandidate, firstOf } from './candidate.ts'
 /** The time for which this process leads. */
 export interface Term {
   /**
-   * The fencing token: higher in every later term on the same cluster. A write to the store is safe by
+   * The fencing token: higher in every later term, for as long as the store is not restored from a backup. A write to the store is safe by
    * `guard`; an effect elsewhere is safe only where the resource refuses a token lower than one it has seen.
    */
   readonly token: number

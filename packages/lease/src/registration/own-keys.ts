@@ -102,16 +102,9 @@ export function createOwnKeys(parts: SessionParts, observe: Observe): OwnKeys {
    * After a gap each key is looked at, the unchanged ones too: what is missing now as it was before
    * the gap may have been put by us in between, which is not known to the view.
    */
-  function tell(
-    view: View,
-    { keys, revision, resync }: ViewChange,
-    group: Group,
-    watched: Iterable<string>,
-  ): void {
-    if (resync) look(view, watched, true)
-    for (const change of resync ? [] : keys)
-      if (group.keys.has(change.key))
-        observe(change.key, 'after' in change ? change.after : undefined, revision, false)
+  function tell(view: View, { keys, resync }: ViewChange, group: Group, watched: Iterable<string>): void {
+    const changed = keys.map(({ key }) => key).filter((key) => group.keys.has(key))
+    look(view, resync ? watched : changed, resync !== undefined)
   }
 
   async function close(): Promise<void> {
