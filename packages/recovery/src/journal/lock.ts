@@ -11,8 +11,8 @@ interface Owner {
   readonly startedTicks: string | undefined
 }
 
-/** How often one that finds others breaking the same dead lock looks again. */
-const mostTries = 100
+/** How often one that finds others breaking the same dead lock looks again: far more than any of them needs. */
+const mostTries = 200
 
 /**
  * Takes the lock file beside a journal, or throws `JOURNAL_LOCKED`.
@@ -53,32 +53,43 @@ async function linked(draft: string, path: string): Promise<boolean> {
  * Removes the lock if it still is a dead one's, which one breaker at a time may do: what another
  * put there after a removal would be taken for the dead one's.
  *
- * Each breaker shows a file of its own before it looks for those of the others, and gives way where it finds
- * a living one: of two, the one that looks last sees the other (the flags of Dekker's algorithm).
- * Those of the dead bear names that never come again.
+ * By the one-bit algorithm (L. Lamport, "The Mutual Exclusion Problem", part II, 1986), the bit being a
+ * file of one's own: a breaker gives way to those whose files come earlier by name, and waits for those
+ * that come later, which give way to it. So of two never both go on, and of many one does.
  */
 async function breakDead(path: string, draft: string): Promise<void> {
   const mine = `${draft}.breaks`
-  if (!(await linked(draft, mine))) return
+  const isFirst = (others: readonly string[]): boolean => others.every((other) => other > mine)
+  if (!isFirst(await breakersOf(path))) return
+  await link(draft, mine)
   try {
-    for (const other of await breakersOf(path)) {
-      if (other === mine) continue
-      if ((await holderOf(other)).state === 'living') return
-      await rm(other, { force: true })
+    for (let looks = 1; looks <= mostTries; looks += 1) {
+      const others = (await breakersOf(path)).filter((breaker) => breaker !== mine)
+      if (!isFirst(others)) return
+      if (others.length === 0) return await removeDead(path)
     }
-    // Only where a dead one's stands there: where nothing does, a living one may appear before the removal.
-    if ((await holderOf(path)).state === 'dead') await rm(path, { force: true })
   } finally {
     await rm(mine, { force: true })
   }
 }
 
+/** Only where a dead one's stands there: where nothing does, a living one may appear before the removal. */
+async function removeDead(path: string): Promise<void> {
+  if ((await holderOf(path)).state === 'dead') await rm(path, { force: true })
+}
+
+/** The files of those who break it now. Those of the dead are removed: their names never come again. */
 async function breakersOf(path: string): Promise<string[]> {
   const prefix = `${basename(path)}.`
-  const names = await readdir(dirname(path))
-  return names
-    .filter((name) => name.startsWith(prefix) && name.endsWith('.breaks'))
-    .map((name) => `${path}${name.slice(basename(path).length)}`)
+  const found: string[] = []
+  for (const name of await readdir(dirname(path))) {
+    if (!name.startsWith(prefix) || !name.endsWith('.breaks')) continue
+    const breaker = `${path}${name.slice(basename(path).length)}`
+    const { state } = await holderOf(breaker)
+    if (state === 'living') found.push(breaker)
+    if (state === 'dead') await rm(breaker, { force: true })
+  }
+  return found
 }
 
 interface Holder {
