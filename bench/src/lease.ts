@@ -4,10 +4,10 @@ import { ourChanges, peerChanges } from './lease/changes.ts'
 import { withOurs, withPeer } from './lease/clients.ts'
 import { failover } from './lease/failover.ts'
 import { ourHandovers, peerHandovers } from './lease/handovers.ts'
-import { ourLosses, peerLosses } from './lease/losses.ts'
+import { byView, byWatcher, losses, lossesByQuorum } from './lease/losses.ts'
 import { ourRegistrations, peerRegistrations } from './lease/registrations.ts'
 import { ourFleetRestores, ourRestores } from './lease/restores.ts'
-import { missingEtcd, withEtcd } from './support/etcd-process.ts'
+import { missingEtcd, withEtcd, withMembers } from './support/etcd-process.ts'
 
 export const benchmark: Benchmark = {
   name: 'lease',
@@ -86,10 +86,24 @@ export const benchmark: Benchmark = {
       target: { of: 'ours', is: '<=', value: 0 },
       quick: false,
       rounds: 3,
-      ours: (round) => withEtcd(round.folder, ourLosses),
+      ours: ({ folder }) => withEtcd(folder, (...etcd) => losses(byView, ...etcd)),
       peer: {
         name: "etcd3's watcher",
-        measure: (round) => withEtcd(round.folder, peerLosses),
+        measure: ({ folder }) => withEtcd(folder, (...etcd) => losses(byWatcher, ...etcd)),
+      },
+      skip: missingEtcd,
+    },
+    {
+      id: 'lost-events-quorum',
+      title: 'keys known wrongly after its member of three lost the quorum and froze, and the others went on',
+      unit: 'keys',
+      target: { of: 'ours', is: '<=', value: 0 },
+      quick: false,
+      rounds: 3,
+      ours: ({ folder }) => withMembers(folder, 3, (members) => lossesByQuorum(byView, members)),
+      peer: {
+        name: "etcd3's watcher",
+        measure: ({ folder }) => withMembers(folder, 3, (members) => lossesByQuorum(byWatcher, members)),
       },
       skip: missingEtcd,
     },

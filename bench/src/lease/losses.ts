@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { openView } from '@holdfast/coordination'
 import { type EtcdStore, openEtcdStore } from '@holdfast/etcd'
 import { Etcd3 } from 'etcd3'
-import type { EtcdControl } from '../support/etcd-process.ts'
+import type { EtcdControl, EtcdMember } from '../support/etcd-process.ts'
 import { type FaultProxy, startProxy } from '../support/proxy.ts'
 
 const prefix = 'k/'
@@ -10,10 +10,41 @@ const prefix = 'k/'
 /** What a consumer believes: key to value. */
 type Belief = Map<string, string>
 
-/** Keys that a consumer of a view's changes knows wrongly when all is over. */
-export async function ourLosses(endpoint: string, etcd: EtcdControl): Promise<number> {
+/** A consumer of changes, ours or the peer's. */
+type Follow = <T>(endpoints: readonly string[], work: (belief: Belief) => Promise<T>) => Promise<T>
+
+/** Keys that a consumer knows wrongly when all is over: cuts, a compaction, a restart, a wipe. */
+export async function losses(follow: Follow, endpoint: string, etcd: EtcdControl): Promise<number> {
   await using proxy = await startProxy(endpoint)
-  await using store = await openEtcdStore({ endpoints: [proxy.endpoint], requestTimeoutMs: 1_000 })
+  return await follow([proxy.endpoint], (belief) => wrongAfterAll(endpoint, etcd, proxy, belief))
+}
+
+/** Keys that a consumer knows wrongly after its member lost the quorum, and was left out when it came back. */
+export async function lossesByQuorum(follow: Follow, members: readonly EtcdMember[]): Promise<number> {
+  const [first, ...others] = members as [EtcdMember, ...EtcdMember[]]
+  return await follow(
+    members.map(({ endpoint }) => endpoint),
+    async (belief) => {
+      await using direct = await openEtcdStore({ endpoints: others.map(({ endpoint }) => endpoint) })
+      await put(direct, 'first', 0, 100)
+      await settled(direct, belief, 5_000)
+      for (const other of others) await other.kill()
+      await sleep(2_000)
+      first.freeze()
+      await Promise.all(others.map((other) => other.start()))
+      await put(direct, 'second', 0, 100)
+      const wrong = await settled(direct, belief, 15_000)
+      first.thaw()
+      return wrong
+    },
+  )
+}
+
+export async function byView<T>(
+  endpoints: readonly string[],
+  work: (belief: Belief) => Promise<T>,
+): Promise<T> {
+  await using store = await openEtcdStore({ endpoints, requestTimeoutMs: 1_000, random: () => 0 })
   await using view = await openView(store, { prefix })
   const belief: Belief = new Map()
   view.on('changed', ({ keys }) => {
@@ -21,21 +52,25 @@ export async function ourLosses(endpoint: string, etcd: EtcdControl): Promise<nu
       if (change.kind === 'removed') belief.delete(change.key)
       else belief.set(change.key, Buffer.from(change.after.value).toString())
   })
-  return await wrongAfterAll(endpoint, etcd, proxy, belief)
+  return await work(belief)
 }
 
-export async function peerLosses(endpoint: string, etcd: EtcdControl): Promise<number> {
-  await using proxy = await startProxy(endpoint)
-  const client = new Etcd3({ hosts: proxy.endpoint })
+export async function byWatcher<T>(
+  endpoints: readonly string[],
+  work: (belief: Belief) => Promise<T>,
+): Promise<T> {
+  const client = new Etcd3({ hosts: [...endpoints] })
   const belief: Belief = new Map()
   const watcher = await client.watch().prefix(prefix).create()
   watcher.on('put', ({ key, value }) => belief.set(key.toString(), value.toString()))
   watcher.on('delete', ({ key }) => belief.delete(key.toString()))
   watcher.on('error', () => {}) // It goes on or not: that is what is measured.
-  const wrong = await wrongAfterAll(endpoint, etcd, proxy, belief)
-  await Promise.race([watcher.cancel().catch(() => {}), sleep(500)])
-  client.close()
-  return wrong
+  try {
+    return await work(belief)
+  } finally {
+    await Promise.race([watcher.cancel().catch(() => {}), sleep(500)])
+    client.close()
+  }
 }
 
 async function wrongAfterAll(

@@ -28,55 +28,108 @@ export async function withEtcd<T>(
   folder: string,
   measure: (endpoint: string, control: EtcdControl) => Promise<T>,
 ): Promise<T> {
-  const binaries = spawnSync(process.execPath, [tool], { encoding: 'utf8' }).stdout.trim()
-  const dataFolder = await mkdtemp(join(folder, 'etcd-'))
-  const [endpoint, peer] = [await freeUrl(), await freeUrl()]
-  const flags = [
-    ...[
-      'name=bench',
-      `data-dir=${dataFolder}`,
-      `initial-cluster=bench=${peer}`,
-      'logger=zap',
-      'log-level=error',
-    ],
-    ...[`listen-client-urls=${endpoint}`, `advertise-client-urls=${endpoint}`],
-    ...[`listen-peer-urls=${peer}`, `initial-advertise-peer-urls=${peer}`],
-  ].map((flag) => `--${flag}`)
-  const start = (): ChildProcess => spawn(join(binaries, 'etcd'), flags, { stdio: 'ignore' })
-  let etcd = start()
-  const kill = (): void => void etcd.kill('SIGKILL')
-  const end = async (): Promise<void> => {
-    const gone = once(etcd, 'exit')
-    kill()
-    await gone
-  }
-  const restart = async (): Promise<void> => {
-    await end()
-    etcd = start()
-    await healthy(endpoint)
-  }
-  const control: EtcdControl = {
-    restart,
-    async wipe() {
-      await end()
-      await rm(dataFolder, { recursive: true, force: true })
-      etcd = start()
-      await healthy(endpoint)
-    },
-    async compact(revision) {
-      const environment = { env: { ...process.env, ETCDCTL_API: '3' } }
-      spawnSync(join(binaries, 'etcdctl'), ['--endpoints', endpoint, 'compact', `${revision}`], environment)
-    },
-  }
-  process.once('exit', kill)
-  try {
-    await healthy(endpoint)
+  return await withMembers(folder, 1, async ([member]) => {
+    const { endpoint, kill, start, empty } = member!
+    const control: EtcdControl = {
+      async restart() {
+        await kill()
+        await start()
+      },
+      async wipe() {
+        await kill()
+        await empty()
+        await start()
+      },
+      async compact(revision) {
+        const environment = { env: { ...process.env, ETCDCTL_API: '3' } }
+        spawnSync(
+          join(binaries(), 'etcdctl'),
+          ['--endpoints', endpoint, 'compact', `${revision}`],
+          environment,
+        )
+      },
+    }
     return await measure(endpoint, control)
+  })
+}
+
+/** One member of a cluster, as its own process. */
+export interface EtcdMember {
+  readonly endpoint: string
+  /** kill -9. */
+  kill(): Promise<void>
+  /** On the data that it left; resolves once it has a leader. */
+  start(): Promise<void>
+  /** Forgets its data while it is down. */
+  empty(): Promise<void>
+  /** SIGSTOP: connections stay, and nothing is answered. */
+  freeze(): void
+  thaw(): void
+}
+
+/** Runs `measure` against an empty etcd of so many members, with their data in the folder, and ends them. */
+export async function withMembers<T>(
+  folder: string,
+  count: number,
+  measure: (members: readonly EtcdMember[]) => Promise<T>,
+): Promise<T> {
+  const dataFolder = await mkdtemp(join(folder, 'etcd-'))
+  const addresses: Address[] = []
+  for (let n = 0; n < count; n += 1)
+    addresses.push({ name: `bench${n}`, client: await freeUrl(), peer: await freeUrl() })
+  const members = addresses.map((address) => createMember(dataFolder, address, addresses))
+  try {
+    await Promise.all(members.map((member) => member.start()))
+    return await measure(members)
   } finally {
-    await end()
-    process.off('exit', kill)
+    for (const member of members) await member.kill()
     await rm(dataFolder, { recursive: true, force: true })
   }
+}
+
+interface Address {
+  readonly name: string
+  readonly client: string
+  readonly peer: string
+}
+
+function createMember(
+  folder: string,
+  { name, client, peer }: Address,
+  addresses: readonly Address[],
+): EtcdMember {
+  const data = join(folder, name)
+  const flags = [
+    ...[`name=${name}`, `data-dir=${data}`, 'logger=zap', 'log-level=error'],
+    `initial-cluster=${addresses.map((address) => `${address.name}=${address.peer}`)}`,
+    ...[`listen-client-urls=${client}`, `advertise-client-urls=${client}`],
+    ...[`listen-peer-urls=${peer}`, `initial-advertise-peer-urls=${peer}`],
+  ].map((flag) => `--${flag}`)
+  let etcd: ChildProcess | undefined
+  const end = (): void => void etcd?.kill('SIGKILL')
+  return {
+    endpoint: client,
+    async start() {
+      etcd = spawn(join(binaries(), 'etcd'), flags, { stdio: 'ignore' })
+      process.once('exit', end)
+      await healthy(client)
+    },
+    async kill() {
+      if (!etcd) return
+      const gone = once(etcd, 'exit')
+      end()
+      await gone
+      process.off('exit', end)
+      etcd = undefined
+    },
+    empty: () => rm(data, { recursive: true, force: true }),
+    freeze: () => void etcd?.kill('SIGSTOP'),
+    thaw: () => void etcd?.kill('SIGCONT'),
+  }
+}
+
+function binaries(): string {
+  return spawnSync(process.execPath, [tool], { encoding: 'utf8' }).stdout.trim()
 }
 
 async function healthy(endpoint: string): Promise<void> {
