@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
+import { guard } from '../support/guard.ts'
 import { freePorts } from '../support/ports.ts'
 import { root as repository } from '../support/workspace.ts'
 
@@ -65,6 +66,7 @@ export async function createSite(application: string = example): Promise<Site> {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     children.add(child)
+    guard(child)
     logs.set(
       child,
       Promise.all([text(child.stdout!), text(child.stderr!)]).then((parts) => parts.join('')),

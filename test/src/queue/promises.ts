@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from '@holdfast/queue'
 import { expect } from 'vitest'
+import { guard } from '../support/guard.ts'
 import { root } from '../support/workspace.ts'
 
 const worker = join(root, 'test/dist/children/queue-worker.js')
@@ -29,6 +30,7 @@ export async function startWorker({ folder, log, durability, start }: WorkerOpti
   const child = spawn(process.execPath, [worker, folder, log, durability, String(start)], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
+  guard(child)
   for (let wait = 0; wait < 4_000; wait++) {
     if (existsSync(log) && [...promisesIn(log).accepted.values()].some((value) => value >= start))
       return child

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { AwsClient } from 'aws4fetch'
 import { debianPackages } from '../support/debian.ts'
+import { guard } from '../support/guard.ts'
 import { freePorts, untilAnswered } from '../support/ports.ts'
 
 /** Debian's Ceph with its S3 gateway, and the libraries that the three servers need: no manager, no Python. */
@@ -113,6 +114,7 @@ rgw_frontends = beast endpoint=127.0.0.1:${port}
     const command = join(radosgwFolder!, 'usr/bin', program)
     const child = spawn(command, ['-c', 'ceph.conf', '-f', ...args], { cwd: folder, env, stdio: 'ignore' })
     children.push(child)
+    guard(child)
     return child
   }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { debianPackages } from '../support/debian.ts'
+import { guard } from '../support/guard.ts'
 import { freePorts, untilAnswered } from '../support/ports.ts'
 
 /** Debian's `docker-registry`, and `skopeo` with the libraries that it needs. */
@@ -31,6 +32,7 @@ export async function startRegistry(folder: string): Promise<Registry> {
   const child = spawn(join(registryFolder!, 'usr/bin/docker-registry'), ['serve', config], {
     stdio: 'ignore',
   })
+  guard(child)
   const ended = once(child, 'exit')
   const url = `http://${host}`
   await untilAnswered(`${url}/v2/`)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { guard } from './guard.ts'
 
 export interface NodePlan {
   binary: string
@@ -41,7 +42,6 @@ const startTimeoutMs = 20_000
 
 export function createEtcdNode(plan: NodePlan): EtcdNode {
   let child: ChildProcess | undefined
-  let guard: ChildProcess | undefined
   let output = ''
 
   const node: EtcdNode = {
@@ -74,7 +74,7 @@ export function createEtcdNode(plan: NodePlan): EtcdNode {
     output = ''
     const started = spawn(plan.binary, flagsOf(plan), { stdio: ['ignore', 'ignore', 'pipe'] })
     child = started
-    guard = guardOf(started)
+    guard(started)
     started.stderr!.on('data', (chunk) => {
       output = (output + chunk).slice(-8_000)
     })
@@ -114,8 +114,6 @@ export function createEtcdNode(plan: NodePlan): EtcdNode {
       running.kill('SIGKILL')
       await gone
     }
-    guard?.kill('SIGKILL')
-    guard = undefined
   }
 }
 
@@ -123,16 +121,6 @@ function isStopped(pid: number): boolean {
   const tasks = `/proc/${pid}/task`
   if (!existsSync(tasks)) return true // Not Linux: nothing to ask.
   return readdirSync(tasks).every((task) => /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8')))
-}
-
-/** Ends the node should this process die without a word: its standard input closes then. */
-function guardOf(child: ChildProcess): ChildProcess {
-  const script = 'read _; kill -9 "$1" 2>/dev/null'
-  const guard = spawn('sh', ['-c', script, 'guard', String(child.pid)], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-  })
-  guard.stdin!.on('error', () => undefined) // The guard is killed with its pipe open.
-  return guard
 }
 
 function flagsOf(plan: NodePlan): string[] {
