@@ -8,7 +8,7 @@ const { etcd, ...options } = JSON.parse(process.argv[2] ?? '{}') as TelemetryAge
 }
 const agent = createTelemetryAgent({
   ...options,
-  adapters: etcd ? { store: () => openEtcdStore({ endpoints: etcd }) } : {},
+  adapters: etcd ? { store: () => openEtcdStore({ endpoints: etcd, connect: 'later' }) } : {},
 })
 logEvents(agent, console, agentLogLevels)
 await agent.run({ process })

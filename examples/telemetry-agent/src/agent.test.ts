@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { memorySource } from '@holdfast/config'
 import { createMemoryStore } from '@holdfast/coordination'
+import { withFaults } from '@holdfast/coordination/testing'
 import { openMemoryQueue } from '@holdfast/queue/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createTelemetryAgent } from './agent.ts'
+import { type Adapters, createTelemetryAgent, type TelemetryAgent } from './agent.ts'
 import { until } from './agent-host.ts'
 import { audit } from './audit.ts'
 import { type Collector, startCollector } from './collector.ts'
@@ -31,19 +32,9 @@ test('ships the log and the host’s readings, follows its config, and stops wit
   await writeFile(files.ledger, '')
   const settings = memorySource({ site: 'reef-1', sampleMs: 5 })
   const store = createMemoryStore()
-  const agent = await createTelemetryAgent({
-    instance: 'host-1',
-    stateFolder: join(folder, 'state'),
-    configFile: 'not read',
-    logFile: files.log,
-    ledger: files.ledger,
-    collector: collector.url,
-    healthPort: 0,
-    adapters: {
-      store: async () => store.connect(),
-      queue: () => openMemoryQueue(),
-      settings: () => settings,
-    },
+  const agent = await createAgent(files, {
+    store: async () => store.connect(),
+    settings: () => settings,
   }).start()
   const bodies = (): unknown[] =>
     [...collector.received().records.values()]
@@ -75,3 +66,39 @@ test('ships the log and the host’s readings, follows its config, and stops wit
   expect(collector.received()).toMatchObject({ clashes: 0, duplicates: 0 })
   await store.close()
 })
+
+test('boots while the store is away: reads and ships all the same, and registers once it is there', async () => {
+  const files = { log: join(folder, 'log'), ledger: join(folder, 'ledger') }
+  await writeFile(files.log, 'written before\n')
+  await writeFile(files.ledger, '')
+  const settings = memorySource({ site: 'reef-1', sampleMs: 5 })
+  const store = createMemoryStore()
+  const faulty = withFaults(store.connect(), { deadlineMs: 100 })
+  faulty.partition()
+  const agent = createAgent(files, { store: async () => faulty, settings: () => settings })
+  const starting = agent.start()
+  await until(() => collector.received().records.size > 1, 'the line and a reading have arrived')
+  expect(agent.status()).toMatchObject({ session: { state: 'starting' }, traffic: { state: 'down' } })
+
+  faulty.heal()
+  const running = await starting
+  expect((await store.range({ prefix: 'services/telemetry-agent/' })).entries).toHaveLength(1)
+  await running.close()
+  await store.close()
+})
+
+function createAgent(
+  { log, ledger }: { log: string; ledger: string },
+  adapters: Pick<Adapters, 'store' | 'settings'>,
+): TelemetryAgent {
+  return createTelemetryAgent({
+    instance: 'host-1',
+    stateFolder: join(folder, 'state'),
+    configFile: 'not read',
+    logFile: log,
+    ledger,
+    collector: collector.url,
+    healthPort: 0,
+    adapters: { ...adapters, queue: () => openMemoryQueue() },
+  })
+}

@@ -50,6 +50,9 @@ const onThisMachine: Adapters = {
   settings: (file) => fileSource(file),
 }
 
+/** A boot while the control plane is down: all else is at work meanwhile, and it is not ready. */
+const patient = { startTimeoutMs: Number.POSITIVE_INFINITY }
+
 /** The whole agent: what it is made of, what needs what, and nothing else. */
 export function createTelemetryAgent(options: TelemetryAgentOptions) {
   const { instance, stateFolder, collector } = options
@@ -69,15 +72,17 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
     )
     .unit('queue', [], () => adapters.queue(join(stateFolder, 'queue')))
     .unit('store', [], () => adapters.store())
-    .unit('session', ['store'], ({ store }) => openSession(store, { ttlMs: 5_000 }))
-    .unit('registration', ['session', 'probes'], async ({ session, probes }) => {
-      const incarnation = await nextIncarnation(join(stateFolder, 'agent'))
-      return register(
-        session,
-        { service: 'telemetry-agent', id: instance, incarnation },
-        { probes: probes.url },
-      )
-    })
+    .unit('session', ['store'], ({ store }, signal) => openSession(store, { ttlMs: 5_000, signal }), patient)
+    .unit(
+      'registration',
+      ['session', 'probes'],
+      async ({ session, probes }, signal) => {
+        const incarnation = await nextIncarnation(join(stateFolder, 'agent'))
+        const identity = { service: 'telemetry-agent', id: instance, incarnation }
+        return register(session, identity, { probes: probes.url }, { signal })
+      },
+      patient,
+    )
     .unit('checks', ['health', 'probes', 'config', 'queue', 'session'], async (units) => {
       const { health, probes, config, queue, session } = units
       const removals = [
