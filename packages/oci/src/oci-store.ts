@@ -10,15 +10,14 @@ import {
   mediaTypes,
   type ObjectStat,
   parseRef,
-  partOf,
   type ReadOptions,
-  rangeHeaders,
   sha256,
   sizeOf,
   sliceOf,
   snapshotError,
   type WriteOptions,
 } from '@holdfast/snapshot/store'
+import { createBlobs, lengthOf } from './blobs.ts'
 import { createRegistryClient, type OciCredentials } from './registry-client.ts'
 import { checkTag, readTag, refOf, tagOf } from './tags.ts'
 
@@ -65,8 +64,10 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
   if (!/^https?:$/.test(base.protocol) || repository === '')
     throw new RangeError(`url must be https://registry/namespace/name, got ${url}`)
   const description = `the registry ${base.host}/${repository}`
-  const { http, once, request, repeat, json } = createRegistryClient(base, description, options)
+  const client = createRegistryClient(base, description, options)
+  const { http, request, json } = client
   const at = (path: string): URL => new URL(`/v2/${repository}/${path}`, base)
+  const blobs = createBlobs(client, at)
   return {
     description,
     supports: { delete: false },
@@ -84,11 +85,11 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
 
   async function get(key: string, given: ReadOptions = {}): Promise<Uint8Array | undefined> {
     const digest = blobDigest(checkKey(key))
-    if (digest !== undefined) return (await getBlob(digest, given)) ?? getPart(digest, given)
+    if (digest !== undefined) return (await blobs.get(digest, given)) ?? getPart(digest, given)
     const ref = parseRef(key)
     if (ref) return getPart(`sha256:${ref.digest}`, given)
     const manifest = await getManifest(tagOf(key), given)
-    return manifest && getBlob(layerOf(key, manifest), given)
+    return manifest && blobs.get(layerOf(key, manifest), given)
   }
 
   /** The blob of a small object, which is the one layer of an artifact. */
@@ -100,16 +101,6 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
     const digest = artifactType === objectType && layers?.[0]?.digest
     if (typeof digest === 'string') return digest
     throw http.failure(`the tag ${tagOf(key)} is of another artifact`, { retryable: false, fields: { key } })
-  }
-
-  async function getBlob(digest: string, given: ReadOptions): Promise<Uint8Array | undefined> {
-    const { signal } = given
-    if (given.length === 0) return (await headBlob(digest, signal)) && new Uint8Array()
-    const asked = { url: at(`blobs/${digest}`), headers: rangeHeaders(given), signal, accept: [404, 416] }
-    return repeat(async () => {
-      const answer = await once(asked)
-      return answer.status === 404 ? undefined : partOf(http, answer, given)
-    }, signal)
   }
 
   async function getPart(reference: string, given: ReadOptions): Promise<Uint8Array | undefined> {
@@ -130,26 +121,12 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
   async function put(key: string, parts: readonly Uint8Array[], given: WriteOptions = {}): Promise<boolean> {
     const { ifAbsent = false, signal } = given
     const digest = blobDigest(checkKey(key))
-    if (ifAbsent && (digest ? await headBlob(digest, signal) : await resolve(tagOf(key), { signal })))
+    if (ifAbsent && (digest ? await blobs.head(digest, signal) : await resolve(tagOf(key), { signal })))
       return false
-    if (digest !== undefined) await putBlob(digest, parts, signal)
+    if (digest !== undefined) await blobs.put(digest, parts, signal)
     else if (parseRef(key)) await putRef(key, signal)
     else await putObject(key, parts, signal)
     return true
-  }
-
-  /** Sends what the registry lacks. An upload that failed is begun anew, unless the blob is there after all. */
-  async function putBlob(digest: string, parts: readonly Uint8Array[], signal?: AbortSignal): Promise<void> {
-    const size = lengthOf(parts)
-    await repeat(async () => {
-      const there = await headBlob(digest, signal, once)
-      if (there && sizeOf(http, there) === size) return
-      const answer = await once({ method: 'POST', url: at('blobs/uploads/'), body: [], signal })
-      const upload = new URL(answer.headers.get('location') ?? '', at('blobs/uploads/'))
-      upload.searchParams.set('digest', digest)
-      const headers = { 'content-type': 'application/octet-stream' }
-      await once({ method: 'PUT', url: upload, headers, body: parts, signal })
-    }, signal)
   }
 
   /** Tags the snapshot's manifest, which the registry takes only if it has every layer: our commit point. */
@@ -169,8 +146,8 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
   async function putObject(key: string, parts: readonly Uint8Array[], signal?: AbortSignal): Promise<void> {
     const config = describe('application/vnd.oci.empty.v1+json', [emptyConfig])
     const layer = describe('application/octet-stream', parts)
-    await putBlob(config.digest, [emptyConfig], signal)
-    await putBlob(layer.digest, parts, signal)
+    await blobs.put(config.digest, [emptyConfig], signal)
+    await blobs.put(layer.digest, parts, signal)
     const manifest = {
       schemaVersion: 2,
       mediaType: mediaTypes.manifest,
@@ -188,19 +165,10 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
 
   async function stat(key: string, { signal }: CallOptions = {}): Promise<ObjectStat | undefined> {
     const digest = blobDigest(checkKey(key))
-    const blob = digest && (await headBlob(digest, signal))
+    const blob = digest && (await blobs.head(digest, signal))
     if (blob) return { size: sizeOf(http, blob), modifiedMs: dateOf(http, blob, 'date') }
     const bytes = await get(key, { signal })
     return bytes && { size: bytes.length, modifiedMs: 0 }
-  }
-
-  async function headBlob(
-    digest: string,
-    signal?: AbortSignal,
-    send = request,
-  ): Promise<HttpAnswer | undefined> {
-    const answer = await send({ method: 'HEAD', url: at(`blobs/${digest}`), signal, accept: [404] })
-    return answer.status === 404 ? undefined : answer
   }
 
   /** Refs and small objects, by the registry's tags; it does not list blobs. */
@@ -222,7 +190,7 @@ export function ociStore(url: string, options: OciStoreOptions = {}): OciStore {
       if (Array.isArray(page)) yield* page.filter((tag) => typeof tag === 'string')
       else if (page !== null) throw http.failure('it lists no tags')
       const link = /<([^>]+)>;\s*rel="?next/.exec(answer.headers.get('link') ?? '')?.[1]
-      next = link === undefined ? undefined : new URL(link, next)
+      next = link === undefined ? undefined : client.lead(link, next)
     }
   }
 
@@ -255,8 +223,4 @@ function blobDigest(key: string): string | undefined {
 
 function describe(mediaType: string, parts: readonly Uint8Array[]) {
   return { mediaType, digest: `sha256:${sha256(...parts)}`, size: lengthOf(parts) }
-}
-
-function lengthOf(parts: readonly Uint8Array[]): number {
-  return parts.reduce((sum, part) => sum + part.length, 0)
 }

@@ -12,12 +12,14 @@ export interface OciCredentials {
   readonly password: string
 }
 
-export interface RegistryClient extends Pick<Http, 'repeat' | 'failure'> {
+export interface RegistryClient {
   readonly http: Http
   /** Sends a request, once but for its authentication. */
   once(request: HttpRequest): Promise<HttpAnswer>
   /** The same, again after failures that may pass. */
   request(request: HttpRequest): Promise<HttpAnswer>
+  /** Where an answer leads to; throws STORE_FAILED for what is no URL. */
+  lead(to: string, from: URL): URL
   /** The JSON object that an answer must be; throws STORE_FAILED for any other. */
   json(bytes: Uint8Array): Record<string, unknown>
 }
@@ -43,8 +45,7 @@ export function createRegistryClient(
     http,
     once,
     request: (request) => http.repeat(() => once(request), request.signal),
-    repeat: http.repeat,
-    failure: http.failure,
+    lead,
     json,
   }
 
@@ -91,6 +92,11 @@ export function createRegistryClient(
     if (typeof granted !== 'string')
       throw http.failure(`${url.origin} granted no token`, { retryable: false })
     return `Bearer ${granted}`
+  }
+
+  function lead(to: string, from: URL): URL {
+    if (URL.canParse(to, from.href)) return new URL(to, from)
+    throw http.failure(`it leads to '${to}'`)
   }
 
   function json(bytes: Uint8Array): Record<string, unknown> {
