@@ -1,6 +1,8 @@
 import { type Events, type HoldfastError, isHoldfastError } from '@holdfast/core'
 import { type Candidate, candidateOf, type Valid, validate } from './candidate.ts'
-import { type ConfigErrorCode, configError } from './errors.ts'
+import type { ConfigErrorCode } from './errors.ts'
+import { asConfigError, messageOf, probationError } from './failure.ts'
+import { createKeeper, type Keeper } from './keeper.ts'
 import type { LastKnownGood } from './last-known-good.ts'
 import { isOutage, type Layers, statusOfLayer } from './layers.ts'
 import { changedPaths } from './merge.ts'
@@ -31,8 +33,8 @@ export interface Engine {
   readonly state: State
   readonly good: Valid | undefined
   readonly staged: StagedStatus | undefined
-  readonly saveError: HoldfastError<ConfigErrorCode> | undefined
-  readonly counts: { applied: number; rejected: number; rolledBack: number; saveFailed: number }
+  readonly keeper: Keeper
+  readonly counts: { applied: number; rejected: number; rolledBack: number }
   /** Reads the sources and applies what is new. Resolves with false when a source could not be reached. */
   attempt(forced: boolean): Promise<boolean>
   derive(spec: PartSpec): Promise<Part>
@@ -60,15 +62,14 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { settings, layers, parts, lastKnownGood, secrets, emit, show, signal, boot, exclusive } = options
   const { clock } = settings
-  const counts = { applied: 1, rejected: 0, rolledBack: 0, saveFailed: 0 }
+  const counts = { applied: 1, rejected: 0, rolledBack: 0 }
+  const keeper = createKeeper({ lastKnownGood, secrets, emit, error: boot.saveError })
   let probation = new AbortController()
-  /** The last-known-good that the disk would not take. */
-  let unsaved: Valid | undefined
   const engine: Mutable<Engine> = {
     state: firstState(appliedFact(boot.config, boot.origin, boot.good)),
     good: boot.good,
     staged: undefined,
-    saveError: boot.saveError,
+    keeper,
     counts,
     attempt,
     derive,
@@ -80,30 +81,29 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     counts[boot.failure.kind === 'rolled-back' ? 'rolledBack' : 'rejected'] += 1
   }
   if (boot.origin === 'live') await startRunning(boot.config)
-  else if (boot.failure?.kind === 'rolled-back') await condemn(boot.failure.hash)
+  else if (boot.failure?.kind === 'rolled-back') await keeper.condemn(boot.failure.hash)
 
   return engine
 
   async function close(): Promise<void> {
     probation.abort('closed')
-    const { mark } = lastKnownGood
-    const undecided = mark?.state === 'trying' && mark.hash === engine.state.running.config.hash
-    if (undecided) await saving(() => lastKnownGood.clearMark())
+    await keeper.acquit(engine.state.running.config.hash)
   }
 
   async function attempt(forced: boolean): Promise<boolean> {
     let candidate: Candidate | undefined
-    const owed = unsaved
+    const { owed } = keeper
     try {
       const read = await layers.load({ timeoutMs: settings.loadTimeoutMs, signal, fresh: forced })
       candidate = candidateOf(read)
       await consider(candidate, forced)
     } catch (error) {
       if (signal.aborted) return true
-      refuse(candidate?.hash, asConfigError(error), forced)
+      refuse(candidate?.hash, asConfigError(error, secrets), forced)
     }
     if (candidate) await tryStaged(candidate, forced)
-    if (owed && owed === unsaved) await saveLate(owed)
+    // With each reading of the sources once.
+    if (owed && owed === keeper.owed) await keeper.keepOwed()
     return layers.unreachable === 0
   }
 
@@ -124,7 +124,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   async function apply(config: Valid, origin: Origin): Promise<void> {
     const prepared = await parts.prepare(config.value, signal)
     const { document: before, hash: beforeHash } = engine.state.running.config
-    if (!isProven(config, engine.good)) await saving(() => lastKnownGood.setMark(config.hash, 'trying'))
+    if (!isProven(config, engine.good)) await keeper.trying(config.hash)
     if (signal.aborted) {
       await prepared.discard()
       signal.throwIfAborted()
@@ -154,7 +154,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
 
   async function startRunning(config: Valid): Promise<void> {
-    if (!isProven(config, engine.good)) await saving(() => lastKnownGood.setMark(config.hash, 'trying'))
+    if (!isProven(config, engine.good)) await keeper.trying(config.hash)
     await startProving(config)
   }
 
@@ -163,7 +163,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       probation = new AbortController()
       void supervise(config, AbortSignal.any([probation.signal, signal]))
     } else if (config.hash === engine.good?.hash) {
-      if (lastKnownGood.mark?.state === 'trying') await saving(() => lastKnownGood.clearMark())
+      await keeper.acquit()
     } else await prove(config)
   }
 
@@ -171,19 +171,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     engine.good = config
     note({ kind: 'proven' })
     emit('proven', { hash: config.hash })
-    if (await save(config)) await saving(() => lastKnownGood.clearMark())
-  }
-
-  async function save(config: Valid): Promise<boolean> {
-    const saved = await saving(() => lastKnownGood.save(config.hash, config.layers))
-    unsaved = saved ? undefined : config
-    return saved
-  }
-
-  /** What the disk would not take is tried again with each reading of the sources. */
-  async function saveLate(config: Valid): Promise<void> {
-    if ((await save(config)) && lastKnownGood.mark?.hash === config.hash)
-      await saving(() => lastKnownGood.clearMark())
+    await keeper.keep(config)
   }
 
   async function supervise(config: Valid, until: AbortSignal): Promise<void> {
@@ -204,7 +192,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (await rollBack(error)) return
     } catch (failure) {
       if (signal.aborted) return
-      refuse(engine.good?.hash, asConfigError(failure), true)
+      refuse(engine.good?.hash, asConfigError(failure, secrets), true)
     }
     // Nothing to return to, or it does not open any more: what runs goes on, and stays suspect.
     refuse(config.hash, error, true)
@@ -215,7 +203,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     const from = engine.state.running.config
     const { good } = engine
     if (!good || good.hash === from.hash) return false
-    await condemn(from.hash)
+    await keeper.condemn(from.hash)
     if (settings.reload === 'restart') return false
     await apply(good, 'lkg')
     note({ kind: 'rolled-back', hash: from.hash, error, at: clock.wall() })
@@ -235,11 +223,6 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       if (!(await rollBack(failure))) throw error
       return await parts.add(spec, engine.state.running.config.value, signal)
     }
-  }
-
-  /** Remembers, across restarts, not to try this again. */
-  async function condemn(hash: string): Promise<void> {
-    await saving(() => lastKnownGood.setMark(hash, 'failed'))
   }
 
   async function postpone(valid: Valid): Promise<void> {
@@ -265,7 +248,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       emit('staged', { hash, ready: true })
     } catch (failure) {
       if (signal.aborted) return
-      const error = asConfigError(failure)
+      const error = asConfigError(failure, secrets)
       engine.staged = { ...tried, state: 'rejected', error }
       emit('staged', { hash, ready: false, error })
     }
@@ -279,40 +262,4 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     counts.rejected += 1
     emit('rejected', rejected)
   }
-
-  async function saving(write: () => Promise<void>): Promise<boolean> {
-    try {
-      await write()
-      engine.saveError = undefined
-      return true
-    } catch (error) {
-      engine.saveError = asConfigError(error)
-      counts.saveFailed += 1
-      emit('saveFailed', { error: engine.saveError })
-      return false
-    }
-  }
-
-  function asConfigError(error: unknown): HoldfastError<ConfigErrorCode> {
-    if (isHoldfastError<ConfigErrorCode>(error) && error.code in configError.codes) return error
-    const problem = secrets.redactText(messageOf(error))
-    return configError('CONFIG_INVALID', `the config could not be applied: ${problem}`, {
-      cause: secrets.redactError(error),
-    })
-  }
-}
-
-function probationError(
-  config: Candidate,
-  problem: string,
-  cause: unknown,
-  { reload }: Settings,
-): HoldfastError<ConfigErrorCode> {
-  const next = reload === 'hot' ? 'refresh() to try it again' : 'restart to run the last-known-good'
-  const message = `config ${config.hash.slice(0, 12)} failed its probation: ${problem}; fix it at its source, or ${next}`
-  return configError('CONFIG_ROLLED_BACK', message, { cause, fields: { hash: config.hash } })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

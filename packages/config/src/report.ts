@@ -4,18 +4,18 @@ import { type Layers, statusOfLayer } from './layers.ts'
 import type { Status } from './status.ts'
 
 /** What a registration or a health page shows: no value of the config is in it. */
-export function statusOf({ state, staged, good, saveError }: Engine): Status {
+export function statusOf({ state, staged, good, keeper }: Engine): Status {
   const { config, ...running } = state.running
   const layers = config.layers.map(statusOfLayer)
   return {
     running: { ...running, hash: config.hash, layers },
     attempt: state.attempt,
     ...(staged ? { staged } : {}),
-    lastKnownGood: { ...(good ? { hash: good.hash } : {}), ...(saveError ? { error: saveError } : {}) },
+    lastKnownGood: { ...(good ? { hash: good.hash } : {}), ...(keeper.error ? { error: keeper.error } : {}) },
   }
 }
 
-export function statsOf({ state, counts }: Engine, { unreachable }: Layers): Stats {
+export function statsOf({ state, counts, keeper }: Engine, { unreachable }: Layers): Stats {
   const { running, attempt } = state
   return {
     config_revision: gauge('Swaps of the config in this process, from 1', running.revision),
@@ -26,7 +26,7 @@ export function statsOf({ state, counts }: Engine, { unreachable }: Layers): Sta
     config_applied_total: counter('Configs applied, the first one included', counts.applied),
     config_rejected_total: counter('Configs refused before they ran', counts.rejected),
     config_rolled_back_total: counter('Configs that failed their probation', counts.rolledBack),
-    config_save_failures_total: counter('Failed writes of the last-known-good', counts.saveFailed),
+    config_save_failures_total: counter('Failed writes of the last-known-good', keeper.failures),
   }
 }
 
