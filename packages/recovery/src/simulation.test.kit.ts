@@ -38,8 +38,12 @@ interface Service {
   open: boolean
 }
 
-const never = new Promise<never>(() => {})
 const rtoMs = { 1: 300, 2: 900, 3: 2_500 }
+
+/** One for each: all that waits on a promise lives as long as the promise does. */
+function dead(): Promise<never> {
+  return new Promise<never>(() => {})
+}
 
 /**
  * One random plan, whose services fail, relapse and come late at random, and
@@ -100,9 +104,9 @@ export async function simulate(seed: number): Promise<Verdict> {
     const { name, tier, needs, ms, attempts, failures } = service
     /** What a dead process was about to do does not happen. */
     const alive = async (pauseMs: number): Promise<void> => {
-      if (own !== process) return never
+      if (own !== process) return await dead()
       if (pauseMs > 0) await clock.sleep(pauseMs)
-      if (own !== process) return never
+      if (own !== process) return await dead()
     }
     return {
       ...{ tier, needs, expectMs: ms, attempts, backoff: { minMs: 5 }, pollMs: 7, healthyTimeoutMs: 500 },
@@ -223,10 +227,10 @@ export async function simulate(seed: number): Promise<Verdict> {
     return {
       read: () => journal.read(),
       append: async (record: JournalRecord) => {
-        if (own !== process) return never
+        if (own !== process) return await dead()
         await journal.append(record)
         if (random() < 0.2) await clock.sleep(1)
-        if (own !== process) return never
+        if (own !== process) return await dead()
       },
     }
   }
