@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { folderStore, levelDb, openRepository } from '@holdfast/snapshot'
 import { Level } from 'level'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { guard } from '../support/guard.ts'
 import { root } from '../support/workspace.ts'
 
 const checkpoints = process.env['HOLDFAST_DEEP'] === '1' ? 1_000 : 8
@@ -61,6 +62,7 @@ function startWriter(path: string) {
   const child: ChildProcess = spawn(process.execPath, [program, path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  guard(child)
   let acknowledged = 0
   const lines = createInterface({ input: child.stdout! }).on('line', (line) => {
     acknowledged = Number(line)

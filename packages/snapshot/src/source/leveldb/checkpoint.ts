@@ -1,10 +1,10 @@
-import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises'
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '@holdfast/core'
 import { snapshotError, systemCode } from '../../errors.ts'
 import { unreadable } from '../directory.ts'
-import { type LogRecords, readLog } from './log.ts'
-import { replayEdits, type Version } from './version.ts'
+import { ifThere, type Manifest, readCurrent, readManifest } from './manifest.ts'
+import type { Version } from './version.ts'
 
 /** One file of a checkpoint: held open, so that LevelDB may delete it meanwhile, and read up to `size` only. */
 export interface HeldFile {
@@ -51,15 +51,15 @@ const damagedAttempts = 20
 export async function openCheckpoint(path: string, options: CheckpointOptions): Promise<Checkpoint> {
   const { clock, signal, attempts = 200 } = options
   const tables = new Map<string, FileHandle>()
-  let from = ''
+  let before: Manifest | undefined
   try {
     for (let attempt = 1; attempt <= attempts; attempt += 1) {
       signal?.throwIfAborted()
-      const seen = await readManifest(path, attempt >= Math.min(attempts, damagedAttempts))
+      const seen = await readManifest(path, attempt >= Math.min(attempts, damagedAttempts), before)
       if (seen) {
         // Only a recovery, which begins a new MANIFEST, gives a number a second time.
-        if (seen.name !== from) await closeAll(tables)
-        from = seen.name
+        if (seen.name !== before?.name) await closeAll(tables)
+        before = seen
         const found = await tryOnce(path, seen, tables)
         if (found) return found
       }
@@ -76,49 +76,9 @@ export async function openCheckpoint(path: string, options: CheckpointOptions): 
   }
 }
 
-interface SeenManifest {
-  readonly name: string
-  readonly bytes: Uint8Array
-  readonly log: LogRecords
-  readonly version: Version
-}
-
-/** Reads CURRENT and what it names; undefined where that was replaced or is being written to. */
-async function readManifest(path: string, last: boolean): Promise<SeenManifest | undefined> {
-  const current = await readFile(join(path, 'CURRENT'), 'latin1').catch((cause: unknown) => {
-    const missing = systemCode(cause) === 'ENOENT'
-    throw unreadable(
-      `the LevelDB ${path}`,
-      missing ? new Error('it has no CURRENT, so it is no LevelDB') : cause,
-    )
-  })
-  const name = current.trimEnd()
-  if (!/^MANIFEST-\d+$/.test(name))
-    throw unreadable(`the LevelDB ${path}`, `its CURRENT says ${JSON.stringify(current)}`)
-  const bytes = await ifThere(readFile(join(path, name)))
-  if (!bytes) {
-    if (last) throw unreadable(`the LevelDB ${path}`, `its CURRENT names ${name}, which does not exist`)
-    return undefined
-  }
-  const log = readLog(bytes)
-  // A torn end is a write in progress, or what a crash left: LevelDB itself reads up to there.
-  if (log.end === 'damaged' && !last) return undefined
-  if (log.end === 'damaged')
-    throw unreadable(`the LevelDB ${path}`, `${name} is damaged at byte ${log.validBytes}`)
-  return { name, bytes, log, version: replay(path, name, log) }
-}
-
-function replay(path: string, name: string, log: LogRecords): Version {
-  try {
-    return replayEdits(log.records)
-  } catch (cause) {
-    throw unreadable(`the LevelDB ${path}`, new Error(`${name} makes no sense: ${String(cause)}`, { cause }))
-  }
-}
-
 async function tryOnce(
   path: string,
-  seen: SeenManifest,
+  seen: Manifest,
   tables: Map<string, FileHandle>,
 ): Promise<Checkpoint | undefined> {
   const held = await holdTables(path, seen.version, tables)
@@ -138,7 +98,7 @@ async function tryOnce(
     held: files,
     written: [
       { name: 'CURRENT', bytes: Buffer.from(`${seen.name}\n`) },
-      { name: seen.name, bytes: seen.bytes.subarray(0, seen.log.validBytes) },
+      { name: seen.name, bytes: seen.bytes.subarray(0, seen.validBytes) },
     ],
     close: async () => {
       for (const { handle } of files) await handle.close()
@@ -209,11 +169,10 @@ async function holdLogs(path: string, version: Version, held: HeldFile[]): Promi
   return true
 }
 
-async function isUnchanged(path: string, seen: SeenManifest): Promise<boolean> {
-  const current = await ifThere(readFile(join(path, 'CURRENT'), 'latin1'))
+async function isUnchanged(path: string, seen: Manifest): Promise<boolean> {
   const manifest = await ifThere(stat(join(path, seen.name)))
   // It is only ever appended to.
-  return current?.trimEnd() === seen.name && manifest?.size === seen.bytes.length
+  return (await readCurrent(path)) === seen.name && manifest?.size === seen.bytes.length
 }
 
 function hold(path: string, name: string): Promise<FileHandle> {
@@ -225,13 +184,4 @@ function hold(path: string, name: string): Promise<FileHandle> {
 async function closeAll(handles: Map<string, FileHandle>): Promise<void> {
   for (const handle of handles.values()) await handle.close()
   handles.clear()
-}
-
-async function ifThere<T>(operation: Promise<T>): Promise<T | undefined> {
-  try {
-    return await operation
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined
-    throw error
-  }
 }

@@ -1,8 +1,12 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { crc32c, maskedCrc32c } from './crc32c.ts'
 import { readLog } from './log.ts'
-import { replayEdits } from './version.ts'
+import { readManifest } from './manifest.ts'
+import { applyEdits, noVersion } from './version.ts'
 
 /** LevelDB's log writer (db/log_writer.cc), for the reader's test. */
 function writeLog(records: readonly Uint8Array[]): Buffer {
@@ -57,6 +61,12 @@ test('what was written is read, and any prefix gives the complete records of it'
         expect(cut.end).not.toBe('damaged')
         expect(cut.records).toEqual(records.slice(0, cut.records.length))
         expect(readLog(log.subarray(0, cut.validBytes)).records).toEqual(cut.records)
+        const rest = readLog(log, cut.validBytes)
+        expect([rest.validBytes, rest.end, same([...cut.records, ...rest.records], records)]).toEqual([
+          log.length,
+          'clean',
+          true,
+        ])
       },
     ),
     { numRuns: 25 },
@@ -73,11 +83,29 @@ test('edits add and delete tables; one that moves a table keeps it', () => {
   const add = (level: number, number: number, size: number) => [7, level, number, size, 1, 97, 1, 98]
   const first = Buffer.from([1, 1, 120, 2, 5, 3, 9, 4, 0, ...add(0, 6, 100), ...add(0, 7, 50)])
   const second = Buffer.from([2, 8, 5, 1, 1, 97, 6, 0, 6, 6, 0, 7, ...add(1, 7, 50), 9, 3])
-  expect(replayEdits([first, second])).toEqual({
+  expect(applyEdits(applyEdits(noVersion, [first]), [second])).toEqual({
     logNumber: 8,
     previousLogNumber: 3,
     tables: new Map([[7, 50]]),
   })
-  expect(() => replayEdits([Buffer.from([8])])).toThrow(RangeError)
-  expect(() => replayEdits([Buffer.from([1, 9, 120])])).toThrow(RangeError)
+  expect(() => applyEdits(noVersion, [Buffer.from([8])])).toThrow(RangeError)
+  expect(() => applyEdits(noVersion, [Buffer.from([1, 9, 120])])).toThrow(RangeError)
+})
+
+test('a MANIFEST that was read before is read on from there', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-manifest-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const table = (number: number): Buffer => Buffer.from([7, 0, number, 100, 1, 97, 1, 122])
+  const file = join(folder, 'MANIFEST-000002')
+  await writeFile(join(folder, 'CURRENT'), 'MANIFEST-000002\n')
+  const first = writeLog([table(5)])
+  const all = writeLog([table(5), table(6), table(7)])
+  await writeFile(file, all.subarray(0, first.length + 9)) // the second one is being written
+  const before = await readManifest(folder, false)
+  expect([...before!.version.tables.keys()]).toEqual([5])
+  await writeFile(file, Buffer.concat([Buffer.alloc(first.length), all.subarray(first.length)]))
+  const after = await readManifest(folder, false, before)
+  expect([...after!.version.tables.keys()]).toEqual([5, 6, 7])
+  expect(after!.bytes).toEqual(all)
+  expect(await readManifest(folder, false)).toBeUndefined() // what was overwritten is not looked at again
 })

@@ -6,19 +6,22 @@ const kinds = { full: 1, first: 2, middle: 3, last: 4 }
 
 export interface LogRecords {
   readonly records: readonly Uint8Array[]
-  /** How many bytes the complete records take up from the start. */
+  /** Where the last complete record ends. */
   readonly validBytes: number
   /** `clean` where nothing follows; `torn` where a record is incomplete, as while it is written; `damaged` where one fails its checksum. */
   readonly end: 'clean' | 'torn' | 'damaged'
 }
 
-/** Reads the records of LevelDB's log format (doc/log_format.md), as far as they are complete. Blocks' zero padding is skipped. */
-export function readLog(bytes: Uint8Array): LogRecords {
+/**
+ * Reads the records of LevelDB's log format (doc/log_format.md), as far as they are complete. Blocks' zero
+ * padding is skipped. From a position that was the `validBytes` of an earlier reading it goes on there.
+ */
+export function readLog(bytes: Uint8Array, from = 0): LogRecords {
   const log = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const records: Uint8Array[] = []
   let parts: Uint8Array[] = []
-  let validBytes = 0
-  let at = 0
+  let validBytes = from
+  let at = from
   while (at < log.length) {
     const left = blockBytes - (at % blockBytes)
     if (left < headerBytes) {

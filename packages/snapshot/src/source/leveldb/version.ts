@@ -8,11 +8,13 @@ export interface Version {
   readonly tables: ReadonlyMap<number, number>
 }
 
-/** Applies a MANIFEST's version edits (db/version_edit.cc) in order. Throws a RangeError at one that it does not know. */
-export function replayEdits(records: readonly Uint8Array[]): Version {
-  const tables = new Map<number, number>()
-  let logNumber = 0
-  let previousLogNumber = 0
+/** Of a MANIFEST without an edit. */
+export const noVersion: Version = { logNumber: 0, previousLogNumber: 0, tables: new Map() }
+
+/** What a version becomes by a MANIFEST's version edits (db/version_edit.cc), in order. Throws a RangeError at one that it does not know. */
+export function applyEdits(version: Version, records: readonly Uint8Array[]): Version {
+  const tables = new Map(version.tables)
+  let { logNumber, previousLogNumber } = version
   for (const record of records) {
     const read = reader(record)
     const added = new Map<number, number>()
