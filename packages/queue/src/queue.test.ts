@@ -596,6 +596,20 @@ test('named queues share a folder and stay apart, even where one name begins ano
   expect(await takeAll(await open({ name: 'a' }))).toEqual(['of a'])
 })
 
+test('what a producer of one queue does when it gets room leaves what the same commit stored for another', async () => {
+  const { open } = setup<number>({ durability: 'os' })
+  const narrow = await open({ name: 'narrow', limits: { messages: 1 } })
+  const wide = await open({ name: 'wide' })
+  await narrow.enqueue(0)
+  const inOneCommit = [(await takeOne(narrow)).ack(), wide.enqueue(0)]
+  const blocked = narrow.enqueue(1)
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+  const next = Array.from({ length: 600 }, (_, n) => wide.enqueue(n + 1))
+  const accepted = await Promise.all([...inOneCommit, blocked, ...next])
+  expect(new Set(accepted.map((one) => (one === true ? one : (one as { id: string }).id))).size).toBe(603)
+  expect(await takeAll(wide)).toEqual(Array.from({ length: 601 }, (_, n) => n))
+})
+
 test('one straggler does not hold up the deletion of what is behind it', async () => {
   const { disk, open } = setup<number>({ visibilityTimeoutMs: 1e9 })
   const queue = await open()

@@ -144,7 +144,6 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
       if (isReady) await isReady
     }
     await write(participants)
-    schedule()
   }
 
   async function write(participants: ReadonlySet<Participant>): Promise<void> {
@@ -160,10 +159,11 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
     } catch (cause) {
       await recover(writeError(cause), commits)
       isWriting = false
-      return
+      return schedule()
     }
-    isWriting = false
     for (const part of commits) part.settle(undefined)
+    isWriting = false
+    schedule()
   }
 
   async function settled(): Promise<void> {
