@@ -42,18 +42,24 @@ export function fill(
   return callersOf(callers, count, () => queue.enqueue(bytes))
 }
 
-/** Takes and acknowledges in batches, until so many are done or nothing is left. */
+/**
+ * Takes and acknowledges in batches, until so many are done or nothing is left.
+ * While the acknowledgements of one batch are being written, the next is taken.
+ */
 export async function drain(
   queue: Queue<Uint8Array>,
   count: number = Number.POSITIVE_INFINITY,
   max = 128,
 ): Promise<void> {
+  let acknowledged: Promise<unknown> = Promise.resolve()
   for (let done = 0; done < count; ) {
     const jobs = await queue.take({ max })
+    await acknowledged
     if (jobs.length === 0) return
-    await Promise.all(jobs.map((job) => job.ack()))
+    acknowledged = Promise.all(jobs.map((job) => job.ack()))
     done += jobs.length
   }
+  await acknowledged
 }
 
 export interface Load {

@@ -12,20 +12,22 @@ export async function rawBatches(folder: string, { callers, mode, count, bytes }
   return speed
 }
 
-/** What one writes without pages: read 128 records, delete each of them. */
+/** What one writes without pages: read 128 records, delete each of them; the next are read while that is being written. */
 export async function drainRecords(folder: string, count: number): Promise<number> {
   const level = await openRaw(folder)
   await fillRaw(level, count, 1_024, false, payload)
   await level.close()
   await level.open()
   const speed = await perSecond(count, async () => {
-    for (let next = keyOf(0); ; ) {
-      const pairs = await level.iterator({ gte: next, limit: 128 }).all()
+    let deleted: Promise<void> = Promise.resolve()
+    for (let last = Buffer.alloc(0); ; ) {
+      const pairs = await level.iterator({ gt: last, limit: 128 }).all()
+      await deleted
       if (pairs.length === 0) return
       const batch = level.batch()
       for (const [key] of pairs) batch.del(key)
-      await batch.write({ sync: false })
-      next = pairs.at(-1)![0]
+      deleted = batch.write({ sync: false })
+      last = pairs.at(-1)![0]
     }
   })
   await level.close()

@@ -1,8 +1,8 @@
 import type { WaitOptions } from '@holdfast/core'
 import type { Context } from './context.ts'
 import { queueError } from './errors.ts'
-import { maxPageBytes, maxPageMessages } from './format/page.ts'
 import type { Intake } from './intake.ts'
+import type { Pace } from './pace.ts'
 import { Deque } from './state/deque.ts'
 import { type Submission, withOwnPayloads } from './submission.ts'
 
@@ -10,8 +10,8 @@ import { type Submission, withOwnPayloads } from './submission.ts'
 export interface Admission {
   /** How many producers wait for room. */
   blocked(): number
-  /** Whether a commit is worth it now, though more may come in this turn. */
-  hasEnough(): boolean
+  /** Messages let in, up to as many as one commit stores. */
+  waiting(): number
   /** Lets it in, makes it wait, or rejects it. */
   submit(submission: Submission, options: WaitOptions | undefined): void
   /** Room was made: lets in who waits. */
@@ -27,10 +27,11 @@ const maxCommitBytes = 8 * 2 ** 20
 
 export interface AdmissionParts<T> {
   context: Context<T>
+  pace: Pace
   createIntake(): Intake
 }
 
-export function createAdmission<T>({ context, createIntake }: AdmissionParts<T>): Admission {
+export function createAdmission<T>({ context, pace, createIntake }: AdmissionParts<T>): Admission {
   const { settings, totals } = context
   const { limits } = settings
   /** The last one is open. */
@@ -41,7 +42,7 @@ export function createAdmission<T>({ context, createIntake }: AdmissionParts<T>)
     admitBlocked,
     next,
     rejectAll,
-    hasEnough,
+    waiting,
     blocked: () => blocked.size,
   }
 
@@ -58,19 +59,13 @@ export function createAdmission<T>({ context, createIntake }: AdmissionParts<T>)
     totals.admittedBytes += submission.bytes
     const intake = intakeFor(submission)
     const isFirst = intake.messages === 0
-    const wasEnough = isEnough(intake)
+    const wasEnough = pace.isEnough(intake.messages)
     intake.add(submission)
-    if (isFirst || isEnough(intake) !== wasEnough) context.commit()
+    if (isFirst || (!wasEnough && pace.isEnough(intake.messages))) context.commit()
   }
 
-  function hasEnough(): boolean {
-    const first = intakes.at(0)
-    return first !== undefined && isEnough(first)
-  }
-
-  /** A full page. With fsync the one large commit is quicker than two smaller ones in turn. */
-  function isEnough({ messages, bytes }: Intake): boolean {
-    return settings.durability === 'os' && (messages >= maxPageMessages || bytes >= maxPageBytes)
+  function waiting(): number {
+    return intakes.at(0)?.messages ?? 0
   }
 
   function intakeFor({ messages, bytes }: Submission): Intake {

@@ -5,6 +5,7 @@ import type { Dedupe } from './dedupe.ts'
 import { checkpointKey, delayedLaneOf, laneEnd, laneKey, metaLane, readyLaneOf } from './format/keys.ts'
 import { encodeMeta } from './format/meta.ts'
 import type { Intake, Prepared } from './intake.ts'
+import type { Pace } from './pace.ts'
 import type { Settlements, Waiter } from './settlement.ts'
 import type { Message } from './state/message.ts'
 import type { Operation } from './state/operations.ts'
@@ -27,6 +28,7 @@ export interface CommitParts<T> {
   bands: Bands
   dedupe: Dedupe
   admission: Admission
+  pace: Pace
   settlements: Settlements
   /** Makes room under the limits, of those that drop their oldest. */
   dropOldest(): Promise<void>
@@ -38,7 +40,7 @@ const compactAboveBytes = 64 * 2 ** 20
 const compactEmptyAboveBytes = 2 ** 20
 
 export function createCommits<T>(parts: CommitParts<T>): Commits {
-  const { context, bands, dedupe, admission, settlements, dropOldest, moveStragglers } = parts
+  const { context, bands, dedupe, admission, pace, settlements, dropOldest, moveStragglers } = parts
   const { operations, totals, settings, queue, store } = context
   const mustDrop = settings.limits.onFull === 'drop-oldest'
   let waiters: Waiter[] = []
@@ -50,6 +52,8 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
   let deletedBytes = 0
   /** What goes with the next commit, once that got ready. */
   let intake: Intake | undefined
+  /** Enqueues and settlements in the commit that is being written. */
+  let inCommit = 0
   return {
     getReady,
     prepare,
@@ -59,7 +63,11 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
     storeCheckpoint,
     stampMeta,
     pruneKeys,
-    hasEnough: admission.hasEnough,
+    hasEnough: () => pace.isEnough(waiting()),
+  }
+
+  function waiting(): number {
+    return admission.waiting() + settlements.waiting()
   }
 
   function getReady(): Promise<void> | undefined {
@@ -80,6 +88,7 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
   }
 
   function prepare(batch: Batch): Commit | undefined {
+    inCommit = (intake?.messages ?? 0) + settlements.waiting()
     const prepared = intake?.prepare()
     intake = undefined
     const finals = [...again.finals, ...waiters]
@@ -120,6 +129,7 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
     totals.commits++
     prepared?.accept()
     for (const final of finals) final.resolve()
+    pace.ended(inCommit, waiting())
     admission.admitBlocked()
     if (deleted > 0) compactIfWorthwhile()
     context.wake()

@@ -130,13 +130,8 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
       release(job)
       totals.timedOut++
       events.emit('timedOut', { id: job.id, attempt: job.attempt })
-      add({
-        message,
-        kind: message.attempts >= maxAttempts ? bury(message) : 'retry',
-        delayMs: 0,
-        resolve: undefined,
-        reject: undefined,
-      })
+      const kind = message.attempts >= maxAttempts ? bury(message) : 'retry'
+      settlements.add({ message, kind, delayMs: 0 })
     }
   }
 
@@ -150,11 +145,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
   }
 
   function end(message: Message, kind: 'bury' | 'expire'): void {
-    add({ message, kind, delayMs: 0, resolve: undefined, reject: undefined })
-  }
-
-  function add(settlement: Settlement): void {
-    settlements.add(settlement)
+    settlements.add({ message, kind, delayMs: 0 })
   }
 
   function release(job: Lease<T>): void {
@@ -188,7 +179,7 @@ export function createDelivery<T>(parts: DeliveryParts<T>): Delivery<T> {
   function settle(job: Lease<T>, kind: Settlement['kind'], delayMs = 0): Promise<boolean> {
     if (job.message.holder !== job) return Promise.resolve(false)
     release(job)
-    return new Promise((resolve, reject) => add({ message: job.message, kind, delayMs, resolve, reject }))
+    return settlements.settle({ message: job.message, kind, delayMs })
   }
 
   async function extend(job: Lease<T>, ms: number): Promise<boolean> {

@@ -4,6 +4,7 @@ import type { Dedupe, Known } from './dedupe.ts'
 import { delayedLaneOf, pageKey, readyLaneOf } from './format/keys.ts'
 import type { Entry, PageHeader } from './format/page.ts'
 import { entryBytes, type PageBuffers, PageWriter } from './format/page-writer.ts'
+import type { Placement } from './options.ts'
 import { type Message, messageId } from './state/message.ts'
 import type { Operation } from './state/operations.ts'
 import { type Submission, withOwnPayloads } from './submission.ts'
@@ -51,14 +52,9 @@ interface Tail {
   /** Its first sequence number: where the lane ends. Known from `prepare` on, when nothing is being written. */
   first: number
   count: number
+  /** Whose messages those are, in order. */
+  readonly submissions: Submission[]
   readonly writers: PageWriter[]
-}
-
-interface Arrival {
-  readonly submission: Submission
-  readonly tail: Tail
-  /** Which message of the tail its first is. */
-  readonly from: number
 }
 
 interface Delayed {
@@ -78,7 +74,6 @@ interface NewPage {
 export function createIntake<T>({ context, bands, dedupe, buffers }: IntakeParts<T>): Intake {
   const { queue, epoch, totals, settings } = context
   const tails = new Map<number, Tail>()
-  const arrivals: Arrival[] = []
   const delayed: Delayed[] = []
   /** Those with a key and all behind them, in order, until the keys are looked up. */
   const undecided: Submission[] = []
@@ -98,14 +93,12 @@ export function createIntake<T>({ context, bands, dedupe, buffers }: IntakeParts
     else place(delayMs > 0 ? withOwnPayloads(submission) : submission)
   }
 
-  function place(submission: Submission): Arrival {
-    const { priority, delayMs } = submission.placement
-    const tail = tailOf(priority, delayMs > 0)
-    const arrival = { submission, tail, from: tail.count }
-    arrivals.push(arrival)
-    if (!submission.isMany) put(submission, tail, delayMs)
-    else for (const entry of submission.entries) put(entry, tail, delayMs)
-    return arrival
+  function place(submission: Submission): void {
+    const { placement } = submission
+    const tail = tailOf(placement)
+    tail.submissions.push(submission)
+    if (!submission.isMany) put(submission, tail, placement.delayMs)
+    else for (const entry of submission.entries) put(entry, tail, placement.delayMs)
   }
 
   function put(entry: Entry, tail: Tail, delayMs: number): void {
@@ -114,12 +107,12 @@ export function createIntake<T>({ context, bands, dedupe, buffers }: IntakeParts
     else writerFor(tail, entry).add(entry)
   }
 
-  function tailOf(priority: number, isDelayed: boolean): Tail {
-    const lane = isDelayed ? delayedLaneOf(priority) : readyLaneOf(priority)
+  function tailOf({ priority, delayMs }: Placement): Tail {
+    const lane = delayMs > 0 ? delayedLaneOf(priority) : readyLaneOf(priority)
     const known = tails.get(lane)
     if (known) return known
     const band = bands.of(priority)
-    const tail = { band, lane, first: 0, count: 0, writers: [] }
+    const tail = { band, lane, first: 0, count: 0, submissions: [], writers: [] }
     tails.set(lane, tail)
     return tail
   }
@@ -148,9 +141,10 @@ export function createIntake<T>({ context, bands, dedupe, buffers }: IntakeParts
       const before = key === undefined ? undefined : known.get(key)
       if (before) duplicates.push({ submission, known: before })
       else {
-        const { tail, from } = place(submission)
-        const { lane } = tail
-        if (key !== undefined) remember(key, { lane, seq: endOf(tail) + from, epoch, until })
+        const tail = tailOf(submission.placement)
+        const { lane, count } = tail
+        if (key !== undefined) remember(key, { lane, seq: endOf(tail) + count, epoch, until })
+        place(submission)
       }
     }
 
@@ -228,7 +222,7 @@ export function createIntake<T>({ context, bands, dedupe, buffers }: IntakeParts
     totals.messages += intake.messages
     totals.bytes += intake.bytes
     totals.enqueued += intake.messages
-    for (const { submission, tail, from } of arrivals) tell(submission, tail.lane, tail.first + from)
+    for (const tail of tails.values()) tellAll(tail)
     for (const { submission, known } of duplicates)
       if (!submission.isMany) submission.resolve({ id: messageId(known.epoch, known), duplicate: true })
   }
@@ -240,6 +234,14 @@ export function createIntake<T>({ context, bands, dedupe, buffers }: IntakeParts
       totals.admittedBytes -= submission.bytes
       intake.messages -= submission.messages
       intake.bytes -= submission.bytes
+    }
+  }
+
+  function tellAll({ lane, first, submissions }: Tail): void {
+    let seq = first
+    for (const submission of submissions) {
+      tell(submission, lane, seq)
+      seq += submission.messages
     }
   }
 
@@ -255,7 +257,8 @@ export function createIntake<T>({ context, bands, dedupe, buffers }: IntakeParts
   function doubt(error: unknown): void {
     if (isTold) return
     isTold = true
-    for (const { submission } of arrivals) submission.reject(error)
+    for (const { submissions } of tails.values())
+      for (const submission of submissions) submission.reject(error)
     for (const { submission } of duplicates) submission.reject(error)
     for (const submission of undecided) submission.reject(error)
   }

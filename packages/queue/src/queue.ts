@@ -13,6 +13,7 @@ import { createPageBuffers } from './format/page-writer.ts'
 import { createInspection } from './inspection.ts'
 import { createIntake } from './intake.ts'
 import { checkEnqueue, checkEnqueueMany, type Placement, type Settings } from './options.ts'
+import { createPace } from './pace.ts'
 import { createRoom } from './room.ts'
 import { createSettlements } from './settlement.ts'
 import { createAlarm } from './state/alarm.ts'
@@ -72,8 +73,9 @@ export async function createQueue<T>({
   const groups = createGroups()
   const dedupe = createDedupe(context)
   const buffers = createPageBuffers()
+  const pace = createPace(settings.durability)
   const admission = createAdmission({
-    context,
+    ...{ context, pace },
     createIntake: () => createIntake({ context, bands, dedupe, buffers }),
   })
   const pauses = new TimeHeap<Pause>()
@@ -83,7 +85,7 @@ export async function createQueue<T>({
     later: pause,
   })
   const room = createRoom({ context, bands, groups, settlements })
-  const commits = createCommits({ context, bands, dedupe, admission, settlements, ...room })
+  const commits = createCommits({ context, bands, dedupe, admission, pace, settlements, ...room })
   const delivery = createDelivery({
     ...{ context, bands, groups, settlements },
     storeCheckpoint: commits.storeCheckpoint,

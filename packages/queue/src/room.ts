@@ -32,7 +32,7 @@ export function createRoom<T>({ context, bands, groups, settlements }: RoomParts
       if (!message) return
       messages--
       bytes -= message.payload.byteLength
-      settlements.add({ message, kind: 'drop', delayMs: 0, resolve: undefined, reject: undefined })
+      settlements.add({ message, kind: 'drop', delayMs: 0 })
     }
   }
 

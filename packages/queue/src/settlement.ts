@@ -3,6 +3,7 @@ import type { Context } from './context.ts'
 import { checkpointKey, deadLane, type ParkedPlace, parkedKey } from './format/keys.ts'
 import { errorText } from './format/page-state.ts'
 import { encodeRecord } from './format/record.ts'
+import { createDeferred, type Deferred } from './state/deferred.ts'
 import type { Groups } from './state/groups.ts'
 import { type Message, messageId } from './state/message.ts'
 
@@ -15,10 +16,6 @@ export interface Settlement {
   readonly kind: 'ack' | 'retry' | 'release' | End
   /** For a retry: milliseconds until it goes out again. */
   readonly delayMs: number
-  /** Told once the effect is on disk; undefined where nobody asks. */
-  readonly resolve: ((isDone: true) => void) | undefined
-  /** Told where it never will be. */
-  readonly reject: ((error: Error) => void) | undefined
 }
 
 /** What waits for a commit. */
@@ -31,6 +28,8 @@ export interface Settlements {
   /** How many wait to be written. */
   waiting(): number
   add(settlement: Settlement): void
+  /** Adds it; resolves to `true` once its effect is on disk, and rejects where it never will be. */
+  settle(settlement: Settlement): Promise<boolean>
   /** Turns all that wait into operations; the result finishes them once those are written. */
   apply(): Waiter | undefined
 }
@@ -52,18 +51,29 @@ export function createSettlements<T>(
 ): Settlements {
   const { queue, operations, totals, events } = context
   let waiting: Settlement[] = []
+  /** Of all that wait: they end in one commit, so one promise does for them. */
+  let ended: Deferred<boolean> | undefined
   return {
     apply,
+    add,
     waiting: () => waiting.length,
-    add(settlement) {
-      if (waiting.push(settlement) === 1) context.commit()
+    settle(settlement) {
+      add(settlement)
+      ended ??= createDeferred()
+      return ended.promise
     },
+  }
+
+  function add(settlement: Settlement): void {
+    if (waiting.push(settlement) === 1) context.commit()
   }
 
   function apply(): Waiter | undefined {
     if (waiting.length === 0) return undefined
     const batch = waiting
+    const batchEnded = ended
     waiting = []
+    ended = undefined
     const writtenAt = Math.floor(context.queueTime())
     for (const { message, kind, delayMs } of batch) {
       if (kind === 'retry') prepareRetry(message, delayMs, writtenAt)
@@ -73,10 +83,9 @@ export function createSettlements<T>(
     return {
       resolve: () => {
         for (const settlement of batch) conclude(settlement)
+        batchEnded?.resolve(true)
       },
-      reject: (error) => {
-        for (const settlement of batch) settlement.reject?.(error)
-      },
+      reject: (error) => batchEnded?.reject(error),
     }
   }
 
@@ -123,11 +132,10 @@ export function createSettlements<T>(
     if (message.checkpoint !== 'none') operations.push([checkpointKey(queue, message), undefined])
   }
 
-  function conclude({ message, kind, delayMs, resolve }: Settlement): void {
+  function conclude({ message, kind, delayMs }: Settlement): void {
     if (kind === 'retry') concludeRetry(message, delayMs)
     else if (kind === 'release') concludeRelease(message)
     else concludeFinish(message, kind)
-    resolve?.(true)
   }
 
   function concludeRetry(message: Message, delayMs: number): void {

@@ -97,11 +97,11 @@ export function readHeader(
 /** Makes the entries of a page readable. `trusted` skips the checksums of what was encoded a moment ago. */
 export function readPage(page: Buffer, header: PageHeader, trusted = false): PageBody {
   const bodyStart = headerBytes + header.count * rowBytes
-  const view = new DataView(page.buffer, page.byteOffset, page.byteLength)
+  const numbers = new DataView(page.buffer, page.byteOffset, page.byteLength)
   const ends = new Uint32Array(header.count + 1)
   ends[0] = bodyStart
   for (let index = 0; index < header.count; index++)
-    ends[index + 1] = ends[index]! + view.getUint32(headerBytes + index * rowBytes)
+    ends[index + 1] = ends[index]! + numbers.getUint32(headerBytes + index * rowBytes)
   const isWhole = trusted || isWholeBody()
   return { ...header, isWhole, entry, entryLength: (index) => ends[index + 1]! - ends[index]! }
 
@@ -118,8 +118,8 @@ export function readPage(page: Buffer, header: PageHeader, trusted = false): Pag
     const start = ends[index]!
     const end = ends[index + 1]!
     if (end > page.length) return false
-    const checksum = page[0] === 1 ? crc32(page.subarray(start, end)) | 0 : xxHash32(view, start, end)
-    return checksum === view.getInt32(headerBytes + index * rowBytes + 4)
+    const checksum = page[0] === 1 ? crc32(page.subarray(start, end)) | 0 : xxHash32(numbers, start, end)
+    return checksum === numbers.getInt32(headerBytes + index * rowBytes + 4)
   }
 }
 
@@ -131,7 +131,7 @@ export function headerChecksum(page: Buffer, bodyStart: number): number {
 /** The checksum was right, so the lengths are. */
 function readEntry(page: Buffer, start: number, end: number): Entry {
   const flags = page[start]!
-  if (flags === 0) return { expiresAt: 0, group: undefined, payload: page.subarray(start + 1, end) }
+  if (flags === 0) return { expiresAt: 0, group: undefined, payload: view(page, start + 1, end) }
   let at = start + 1
   let expiresAt = 0
   let group: string | undefined
@@ -144,5 +144,10 @@ function readEntry(page: Buffer, start: number, end: number): Entry {
     group = page.toString('utf8', at + 2, at + 2 + length)
     at += 2 + length
   }
-  return { expiresAt, group, payload: page.subarray(at, end) }
+  return { expiresAt, group, payload: view(page, at, end) }
+}
+
+/** A Buffer of the same bytes takes four times as long to make. */
+function view(page: Buffer, start: number, end: number): Uint8Array {
+  return new Uint8Array(page.buffer, page.byteOffset + start, end - start)
 }
