@@ -9,7 +9,6 @@ import type { Pace } from './pace.ts'
 import type { Settlements, Waiter } from './settlement.ts'
 import type { Message } from './state/message.ts'
 import type { Operation } from './state/operations.ts'
-import type { Batch } from './store/database.ts'
 import type { Commit, Participant } from './store/store.ts'
 
 /** Puts together what one queue adds to each batch. */
@@ -87,7 +86,7 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
     }
   }
 
-  function prepare(batch: Batch): Commit | undefined {
+  function prepare(batch: Operation[]): Commit | undefined {
     inCommit = (intake?.messages ?? 0) + settlements.waiting()
     const prepared = intake?.prepare()
     intake = undefined
@@ -102,9 +101,9 @@ export function createCommits<T>(parts: CommitParts<T>): Commits {
     again = { operations: [], finals: [] }
     const meta = metaOperation(prepared, deleted > 0)
     if (!prepared && todo.length === 0 && finals.length === 0 && !meta) return undefined
-    for (const [key, value] of todo) value ? batch.put(key, value) : batch.del(key)
-    for (const [key, value] of prepared?.operations ?? []) batch.put(key, value!)
-    if (meta) batch.put(meta[0], meta[1]!)
+    for (const operation of todo) batch.push(operation)
+    for (const operation of prepared?.operations ?? []) batch.push(operation)
+    if (meta) batch.push(meta)
     return {
       sync: settings.durability === 'fsync',
       probe: prepared?.probe,

@@ -9,7 +9,7 @@ export interface Pace {
 }
 
 /** What is prepared in about the time that its writing takes: for less, the way to LevelDB's thread and back costs more than is won. */
-const least = 64
+const least = 256
 const most = 2_048
 
 /**

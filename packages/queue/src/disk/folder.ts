@@ -9,6 +9,7 @@ import { isDiskFull } from '../store/store.ts'
 import type { Recovery } from '../types.ts'
 import { type Ballast, createBallast, removeBallast } from './ballast.ts'
 import { checkTables } from './blocks.ts'
+import { openLevel } from './level.ts'
 import { createMarker } from './marker.ts'
 
 export interface FolderOptions {
@@ -30,7 +31,7 @@ const { repair } = Level as unknown as { repair(path: string): Promise<void> }
 
 /** A LevelDB in a folder. Side files of ours in there are named `holdfast.*`; a copy opens without them. */
 export function createFolder(options: FolderOptions): Medium {
-  const { path, clock } = options
+  const { path, clock, createIfMissing } = options
   const marker = createMarker(path)
   const recovery = { unclean: false, repaired: false, quarantined: [] as string[] }
   let ballast: Ballast | undefined
@@ -98,7 +99,7 @@ export function createFolder(options: FolderOptions): Medium {
   async function checkFiles(): Promise<void> {
     const files = await readdir(path)
     if (files.includes('CURRENT')) return
-    if (!options.createIfMissing)
+    if (!createIfMissing)
       throw queueError('QUEUE_MISSING', `There is no queue in ${path}; check the path, or let it be created.`)
     const strays = files.filter((file) => dataFile.test(file))
     if (strays.length > 0) await setAside(strays, 'there are data files, but no CURRENT that names them')
@@ -106,7 +107,7 @@ export function createFolder(options: FolderOptions): Medium {
 
   async function openOrRecover(): Promise<Database> {
     try {
-      return await openLevel()
+      return await openLevel(path, createIfMissing)
     } catch (error) {
       if (!isCorruption(error)) throw error
       refuseIfAsked('the database is corrupt', error)
@@ -114,7 +115,7 @@ export function createFolder(options: FolderOptions): Medium {
     recovery.repaired = true
     try {
       await repair(path)
-      return await openLevel()
+      return await openLevel(path, createIfMissing)
     } catch (error) {
       const files = await readdir(path)
       await setAside(
@@ -122,18 +123,8 @@ export function createFolder(options: FolderOptions): Medium {
         'LevelDB cannot repair it',
         error,
       )
-      return await openLevel()
+      return await openLevel(path, createIfMissing)
     }
-  }
-
-  async function openLevel(): Promise<Database> {
-    const level = new Level<Buffer, Buffer>(path, {
-      keyEncoding: 'buffer',
-      valueEncoding: 'buffer',
-      createIfMissing: options.createIfMissing,
-    })
-    await level.open()
-    return level as unknown as Database
   }
 
   function openError(cause: unknown): unknown {
@@ -172,7 +163,7 @@ export function createFolder(options: FolderOptions): Medium {
 
   async function reopen(error: Error): Promise<Database> {
     if (isDiskFull(error)) await ballast?.release()
-    if (!isCorruption(error)) return await openLevel()
+    if (!isCorruption(error)) return await openLevel(path, createIfMissing)
     // A table that compaction cannot read stops all writing, each time anew.
     await quarantineTables()
     return await openOrRecover()

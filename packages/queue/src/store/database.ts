@@ -1,18 +1,13 @@
+import type { Operation } from '../state/operations.ts'
+
 /** The part of an abstract-level database that the queue uses, with keys and values as Buffers. */
 export interface Database {
   get(key: Buffer): Promise<Buffer | undefined>
   getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]>
-  batch(): Batch
+  /** All or nothing, in order. Has copied keys and values when it returns. */
+  write(operations: readonly Operation[], options: { sync: boolean }): Promise<void>
   iterator(range: Range): Cursor
   compactRange?(start: Buffer, end: Buffer): Promise<void>
-  close(): Promise<void>
-}
-
-export interface Batch {
-  /** Copies both. */
-  put(key: Buffer, value: Buffer): Batch
-  del(key: Buffer): Batch
-  write(options: { sync: boolean }): Promise<void>
   close(): Promise<void>
 }
 

@@ -2,8 +2,9 @@ import { createFakeClock, type FakeClock } from '@holdfast/core/testing'
 import { MemoryLevel } from 'memory-level'
 import { expect, test } from 'vitest'
 import { openHub } from '../hub.ts'
+import { copyOf } from '../testing/memory.ts'
 import type { Queue } from '../types.ts'
-import type { Batch, Database } from './database.ts'
+import type { Database } from './database.ts'
 
 // A disk that fails when it is told to: each write, and each attempt to open it again.
 
@@ -42,24 +43,10 @@ function failingDatabase(level: MemoryLevel<Buffer, Buffer>, disk: Disk): Databa
     getMany: (keys) => level.getMany(keys),
     iterator: (range) => level.iterator(range),
     close: async () => undefined,
-    batch: () => {
-      const batch = level.batch()
-      return {
-        put(key, value) {
-          batch.put(Buffer.from(key), Buffer.from(value))
-          return this
-        },
-        del(key) {
-          batch.del(key)
-          return this
-        },
-        async write() {
-          const { failure } = disk
-          if (failure !== 'lost') await batch.write()
-          if (failure) throw new Error('IO error: broken')
-        },
-        close: () => batch.close(),
-      } satisfies Batch
+    async write(operations) {
+      const { failure } = disk
+      if (failure !== 'lost') await level.batch(operations.map(copyOf))
+      if (failure) throw new Error('IO error: broken')
     },
   }
 }

@@ -1,7 +1,8 @@
 import { type Backoff, backoffMs, type Clock, type Random } from '@holdfast/core'
 import { queueError } from '../errors.ts'
 import { createDeferred } from '../state/deferred.ts'
-import { type Batch, type Database, readOne } from './database.ts'
+import type { Operation } from '../state/operations.ts'
+import { type Database, readOne } from './database.ts'
 import type { Medium } from './medium.ts'
 
 /** A queue as the commit pipeline sees it. */
@@ -10,8 +11,8 @@ export interface Participant {
   hasEnough(): boolean
   /** Reads what `prepare`, which follows, needs to know; undefined where that is nothing. Must not reject. */
   getReady(): Promise<void> | undefined
-  /** Adds what waits to be written to the batch; undefined if that is nothing. */
-  prepare(batch: Batch): Commit | undefined
+  /** Adds what waits to be written to the operations; undefined if nothing waits. */
+  prepare(operations: Operation[]): Commit | undefined
   /** Writing fails for now: what waits for it without being in a batch should not. */
   failing(error: Error): void
   /** Nothing is written any more: nothing should wait for it. */
@@ -90,8 +91,7 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
   return {
     request,
     read,
-    put: (key, value) =>
-      read(async (used) => void (await used.batch().put(key, value).write({ sync: true }))),
+    put: (key, value) => read((used) => used.write([[key, value]], { sync: true })),
     settled,
     readNow: (operation) => operation(database!),
     compact,
@@ -147,15 +147,14 @@ export function createStore({ medium, clock, random, watchers, ...parts }: Store
   }
 
   async function write(participants: ReadonlySet<Participant>): Promise<void> {
-    const batch = database!.batch()
+    const operations: Operation[] = []
     const commits: Commit[] = []
     for (const participant of participants) {
-      const part = participant.prepare(batch)
+      const part = participant.prepare(operations)
       if (part) commits.push(part)
     }
     try {
-      if (commits.length > 0) await batch.write({ sync: commits.some((part) => part.sync) })
-      else await batch.close()
+      if (commits.length > 0) await database!.write(operations, { sync: commits.some((part) => part.sync) })
     } catch (cause) {
       await recover(writeError(cause), commits)
       isWriting = false

@@ -1,7 +1,8 @@
 import { systemClock } from '@holdfast/core'
 import { MemoryLevel } from 'memory-level'
 import { type Hub, openHub } from '../hub.ts'
-import type { Batch, Database } from '../store/database.ts'
+import type { Operation } from '../state/operations.ts'
+import type { Database } from '../store/database.ts'
 import type { Medium } from '../store/medium.ts'
 import type { Queue, QueueOptions } from '../types.ts'
 
@@ -56,7 +57,8 @@ function createMemory(level: MemoryLevel<Buffer, Buffer>): Medium {
     get: (key) => level.get(key),
     getMany: (keys) => level.getMany(keys),
     iterator: (range) => level.iterator(range),
-    batch: () => copyingBatch(level),
+    // Unlike LevelDB, `memory-level` keeps the very buffers it is given.
+    write: (operations) => level.batch(operations.map(copyOf)),
     // It stays open: closing and reopening it is what a test of this very code does with it.
     close: async () => undefined,
   }
@@ -70,19 +72,11 @@ function createMemory(level: MemoryLevel<Buffer, Buffer>): Medium {
   }
 }
 
-/** Unlike LevelDB, `memory-level` keeps the very buffers it is given. */
-function copyingBatch(level: MemoryLevel<Buffer, Buffer>): Batch {
-  const batch = level.batch()
-  return {
-    put(key, value) {
-      batch.put(Buffer.from(key), Buffer.from(value))
-      return this
-    },
-    del(key) {
-      batch.del(key)
-      return this
-    },
-    write: () => batch.write(),
-    close: () => batch.close(),
-  }
+type Copy = { type: 'put'; key: Buffer; value: Buffer } | { type: 'del'; key: Buffer }
+
+/** @internal */
+export function copyOf([key, value]: Operation): Copy {
+  return value
+    ? { type: 'put', key: Buffer.from(key), value: Buffer.from(value) }
+    : { type: 'del', key: Buffer.from(key) }
 }
