@@ -44,7 +44,7 @@ export function fill(
 
 /**
  * Takes and acknowledges in batches, until so many are done or nothing is left.
- * While the acknowledgements of one batch are being written, the next is taken.
+ * While the acknowledgements of one batch are being written, the next is taken: two are in hand at most.
  */
 export async function drain(
   queue: Queue<Uint8Array>,
@@ -54,9 +54,10 @@ export async function drain(
   let acknowledged: Promise<unknown> = Promise.resolve()
   for (let done = 0; done < count; ) {
     const jobs = await queue.take({ max })
-    await acknowledged
-    if (jobs.length === 0) return
+    const former = acknowledged
     acknowledged = Promise.all(jobs.map((job) => job.ack()))
+    await former
+    if (jobs.length === 0) return
     done += jobs.length
   }
   await acknowledged
