@@ -16,7 +16,7 @@ export interface Context {
   readonly objects: Objects
   readonly cut: Cut
   readonly clock: Clock
-  /** How many read small files. */
+  /** How many threads an operation starts, at most. */
   readonly threads: number
 }
 

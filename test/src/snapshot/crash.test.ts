@@ -90,6 +90,8 @@ const stories: Record<string, Story> = {
     kept: 2,
     after: async (_, work) => {
       expectSame(join(folder, 'two'), join(work, 'target'))
+      // What the dead one left is gone.
+      expect((await readdir(work)).filter((name) => name.includes('.restore-'))).toEqual([])
     },
   },
 }

@@ -88,8 +88,11 @@ test('a restore that is killed leaves the target as it was', async () => {
   const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
   expect(signal).toBe('SIGKILL')
   expect(await readFile(join(target, 'mine'), 'utf8')).toBe('precious')
+  const left = async () => (await readdir(folder)).filter((name) => name.startsWith('target.restore-'))
+  expect(await left()).toHaveLength(1)
   await repository.restore(snapshot, target, { overwrite: 'replace' })
   expect(await readdir(target)).toHaveLength(50)
+  expect(await left()).toEqual([])
 })
 
 async function readNode(): Promise<Buffer> {

@@ -1,5 +1,7 @@
+import { snapshotError } from '../errors.ts'
 import type { PackListing } from '../format/index-blob.ts'
 import type { PackEntry } from '../format/pack.ts'
+import { tagBytes } from '../keys/keys.ts'
 
 /** Where a chunk is. */
 export interface ChunkLocation extends PackEntry {
@@ -102,4 +104,15 @@ export function createChunkIndex(): ChunkIndex {
     for (let at = 0; at < size; at += 1)
       slots[slotOf(Buffer.from(ids.subarray(at * idBytes, (at + 1) * idBytes)))] = at
   }
+}
+
+/** Where a chunk is that must be there: OBJECT_MISSING, or SNAPSHOT_REFUSED for one that would fill the memory. */
+export function locateChunk(index: ChunkIndex, id: string, maxBytes: number): ChunkLocation {
+  const at = index.find(id)
+  const fields = { chunk: id }
+  if (!at) throw snapshotError('OBJECT_MISSING', `chunk ${id} is in no pack of the snapshot`, { fields })
+  // None is stored in more bytes than it has.
+  const bytes = Math.max(at.length, at.storedLength - tagBytes)
+  if (bytes <= maxBytes) return at
+  throw snapshotError('SNAPSHOT_REFUSED', `chunk ${id} has ${bytes} bytes, which is too long`, { fields })
 }

@@ -5,21 +5,15 @@ import { chunkLabel, decodePackHeader, packHeaderBytes } from '../format/pack.ts
 import { createPackCipher, type Keys } from '../keys/keys.ts'
 import { missing } from '../objects.ts'
 import type { BlobStore } from '../store/store.ts'
-import type { ChunkIndex, ChunkLocation } from './chunk-index.ts'
+import { type ChunkIndex, type ChunkLocation, locateChunk } from './chunk-index.ts'
 import { decompress } from './codec.ts'
 
 /** Reads chunks by id, each checked against it, so that what comes is what was stored. */
 export interface ChunkReader {
   /** Rejects with OBJECT_MISSING, OBJECT_CORRUPT or, for a chunk longer than `maxBytes`, SNAPSHOT_REFUSED. */
   read(id: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array>
-  /** A small chunk as it is stored, and the key of its pack, for who opens it elsewhere; undefined for one that is not small, or not to be had. */
-  sealed(id: string, signal?: AbortSignal): Promise<SealedChunk | undefined>
-}
-
-export interface SealedChunk {
-  readonly at: ChunkLocation
-  readonly bytes: Uint8Array
-  readonly packKey: Uint8Array | undefined
+  /** The key of a pack, for who opens its chunks elsewhere; undefined where nothing is encrypted. */
+  packKey(pack: string, signal?: AbortSignal): Promise<Uint8Array | undefined>
 }
 
 /** Chunks up to this size are read together with their neighbours, in windows of four times as much. */
@@ -30,28 +24,13 @@ const cachedWindows = 48
 export function createChunkReader(store: BlobStore, keys: Keys, index: ChunkIndex): ChunkReader {
   const packKeys = new LRUCache<string, Promise<{ key: Uint8Array | undefined }>>({ max: 1_000 })
   const windows = new LRUCache<string, Promise<Uint8Array | undefined>>({ max: cachedWindows })
-  return { read, sealed }
+  return { read, packKey: async (pack, signal) => (await packKeyOf(pack, signal)).key }
 
   async function read(id: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array> {
-    const at = index.find(id)
-    if (!at)
-      throw snapshotError('OBJECT_MISSING', `chunk ${id} is in no pack of the snapshot`, {
-        fields: { chunk: id },
-      })
-    if (at.length > maxBytes)
-      throw snapshotError('SNAPSHOT_REFUSED', `chunk ${id} has ${at.length} bytes, which is too long`, {
-        fields: { chunk: id },
-      })
+    const at = locateChunk(index, id, maxBytes)
     const stored = await storedBytes(at, signal)
     if (!stored) throw missing(at.pack, store)
     return open(at, stored, signal)
-  }
-
-  async function sealed(id: string, signal?: AbortSignal): Promise<SealedChunk | undefined> {
-    const at = index.find(id)
-    if (!at || Math.max(at.storedLength, at.length) > smallBytes) return undefined
-    const [bytes, { key }] = await Promise.all([storedBytes(at, signal), packKeyOf(at.pack, signal)])
-    return bytes?.length === at.storedLength ? { at, bytes, packKey: key } : undefined
   }
 
   async function open(at: ChunkLocation, stored: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {

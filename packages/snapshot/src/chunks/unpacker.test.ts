@@ -14,6 +14,9 @@ import {
 } from '../index.ts'
 import { plainKeys } from '../keys/keys.ts'
 import { createObjects } from '../objects.ts'
+import type { WriteOrder } from '../threads/unpack.ts'
+import { locateChunk } from './chunk-index.ts'
+import { createRunPlan } from './runs.ts'
 import { createUnpacker } from './unpacker.ts'
 
 // So many files that threads are started for them.
@@ -78,25 +81,43 @@ test('what cannot be written is left to who can tell, and leaves nothing', async
   const objects = createObjects(store, plainKeys)
   const context = { store, keys: plainKeys, objects, threads: 1 } as Context
   const { reader, index } = await openChunks(context, await objects.manifest(snapshot.digest.slice(7)))
-  const unpacker = createUnpacker(context, reader)
-  const id = plainKeys.chunkId(await readFile(join(source, 'file-0')))
-  const order = (name: string, size = 500) => ({
+  const unpacker = createUnpacker<WriteOrder | undefined>(context, reader, (order) => order)
+  const chunk = locateChunk(index, plainKeys.chunkId(await readFile(join(source, 'file-0'))), 500)
+  const whole = (name: string, size = 500): WriteOrder => ({
     path: join(folder, name),
     size,
     mode: 0o640,
     mtimeSeconds: 1,
   })
-  await Promise.all(Array.from({ length: 40 }, () => unpacker.check(id)))
+  const part = (name: string, position: number): WriteOrder => ({
+    path: join(folder, name),
+    position,
+    sparse: false,
+  })
   await writeFile(join(folder, 'there'), 'mine')
-  expect(await unpacker.write(id, order('there'))).toBe(false)
-  expect(await unpacker.write(id, order('none/there'))).toBe(false)
-  expect(await unpacker.write(id, order('longer', 501))).toBe(false)
-  expect(await unpacker.check('0'.repeat(64))).toBe(false)
-  expect(await unpacker.write(id, order('fine'))).toBe(true)
-  expect(await unpacker.write(undefined, order('empty', 0))).toBe(true)
-  expect(index.has(id)).toBe(true)
+  await writeFile(join(folder, 'parts'), '')
+  const plan = createRunPlan<WriteOrder | undefined>()
+  // So many that a thread is started.
+  for (let at = 0; at < 40; at += 1) plan.want(chunk, undefined)
+  const failing = [whole('there'), whole('none/there'), whole('longer', 501), part('none', 0)]
+  const fine = [whole('fine'), part('parts', 500), part('parts', 0)]
+  for (const order of [...failing, ...fine]) plan.want(chunk, order)
+  plan.want({ ...chunk, id: '0'.repeat(64) }, undefined)
+  plan.want({ ...chunk, id: '1'.repeat(64), pack: '1'.repeat(64) }, whole('of no pack'))
+  plan.want(undefined, whole('empty', 0))
+  const undone: (WriteOrder | undefined)[] = []
+  let done = 0
+  await unpacker.unpack(plan.take(), (order, ok) => {
+    if (ok) done += 1
+    else undone.push(order)
+  })
+  expect(undone).toEqual(expect.arrayContaining([...failing, undefined, whole('of no pack')]))
+  expect([undone.length, done]).toEqual([failing.length + 2, 40 + fine.length + 1])
+  const content = await readFile(join(source, 'file-0'))
+  expect((await readFile(join(folder, 'parts'))).equals(Buffer.concat([content, content]))).toBe(true)
+  expect((await readFile(join(folder, 'fine'))).equals(content)).toBe(true)
   expect(await readFile(join(folder, 'there'), 'utf8')).toBe('mine')
-  expect((await readdir(folder)).sort()).toEqual(['empty', 'fine', 'source', 'there'])
+  expect((await readdir(folder)).sort()).toEqual(['empty', 'fine', 'parts', 'source', 'there'])
   await unpacker.close()
 })
 

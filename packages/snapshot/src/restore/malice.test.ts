@@ -142,9 +142,10 @@ test('a decompression bomb is stopped at the length that it claims', async () =>
     entry: (entry: PackEntry) => (entry.ordinal === 2 ? { ...entry, length, codec: 1 } : entry),
     extra: [bomb],
   })
-  const bombed = file('a', { chunks: [sha256(bomb)], size: 20 << 20 })
-  expect(await restore(await forge([bombed], claim(100)))).toBe('OBJECT_CORRUPT')
-  expect(await restore(await forge([bombed], claim(20 << 20)))).toBe('SNAPSHOT_REFUSED')
+  const bombed = (size: number) => file('a', { chunks: [sha256(bomb)], size })
+  expect(await restore(await forge([bombed(100)], claim(100)))).toBe('OBJECT_CORRUPT')
+  expect(await restore(await forge([bombed(20 << 20)], claim(100)))).toBe('SNAPSHOT_REFUSED')
+  expect(await restore(await forge([bombed(20 << 20)], claim(20 << 20)))).toBe('SNAPSHOT_REFUSED')
 })
 
 test('links lead no file astray, and set-id bits and devices are not made', async () => {

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import type { ChunkIndex } from '../chunks/chunk-index.ts'
+import type { ChunkLocation } from '../chunks/chunk-index.ts'
 import { systemCode } from '../errors.ts'
 import { fsPath } from '../format/names.ts'
 import type { Keys } from '../keys/keys.ts'
@@ -15,7 +15,7 @@ export interface Seed {
 
 export interface SeedFile {
   /** The chunk, if it is what the file has at this position: hashed as all else is, so never wrong. */
-  find(id: string, position: number): Promise<Uint8Array | undefined>
+  find(chunk: ChunkLocation, position: number): Promise<Uint8Array | undefined>
   close(): Promise<void>
 }
 
@@ -24,7 +24,7 @@ const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLO
 /** Of a target in which nothing is. */
 export const noSeed: Seed = { open: async () => undefined, reusedBytes: 0 }
 
-export function createSeed(folder: string, index: ChunkIndex, keys: Keys): Seed {
+export function createSeed(folder: string, keys: Keys): Seed {
   let reusedBytes = 0
   return {
     open: openFile,
@@ -40,18 +40,17 @@ export function createSeed(folder: string, index: ChunkIndex, keys: Keys): Seed 
     })
     const found = await file?.stat()
     if (file && found?.isFile() && found.size === size)
-      return { find: (id, position) => find(file, id, position, size), close: () => file.close() }
+      return { find: (chunk, position) => find(file, chunk, position, size), close: () => file.close() }
     await file?.close()
     return undefined
   }
 
   async function find(
     file: FileHandle,
-    id: string,
+    { id, length }: ChunkLocation,
     position: number,
     size: number,
   ): Promise<Uint8Array | undefined> {
-    const length = index.find(id)?.length ?? 0
     if (position + length > size) return undefined
     const bytes = Buffer.allocUnsafeSlow(length)
     const { bytesRead } = await file.read(bytes, 0, length, position)
