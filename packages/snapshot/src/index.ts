@@ -3,13 +3,9 @@ export type { CopyResult } from './copy.ts'
 export { type SnapshotErrorCode, snapshotError } from './errors.ts'
 export type { Attributes } from './format/tree.ts'
 export type { KeyProvider, RepositoryKey } from './keys/key-slots.ts'
-export {
-  type ListOptions,
-  openRepository,
-  type Repository,
-  type RepositoryOptions,
-  type SnapshotRef,
-} from './repository.ts'
+export type { ListOptions } from './list.ts'
+export { openRepository, type RepositoryOptions } from './open-repository.ts'
+export type { Repository, SnapshotRef } from './repository.ts'
 export type { RestoreOptions, RestoreResult } from './restore/restore.ts'
 export type { CollectOptions, CollectResult } from './retention/collect.ts'
 export type { ForgetOptions, ForgetResult, ForgottenSnapshot } from './retention/forget.ts'

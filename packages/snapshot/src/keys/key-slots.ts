@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:crypto'
-import { checkInteger } from '@holdfast/core'
+import { checkInteger, checkString } from '@holdfast/core'
 import { uniqueId } from '../durable.ts'
 import { snapshotError } from '../errors.ts'
 import { parseObject } from '../format/tree.ts'
@@ -49,6 +49,16 @@ export async function writeSlot(store: BlobStore, key: RepositoryKey, master: Ui
   const body = { version: 1, slot, sha256: sha256(Buffer.from(slot)) }
   await store.put(object, [Buffer.from(JSON.stringify(body))], { ifAbsent: true })
   return object
+}
+
+/** Takes a slot away; a RangeError for the last one. */
+export async function removeSlot(store: BlobStore, slot: string): Promise<void> {
+  const slots: string[] = []
+  for await (const { key } of store.list(slotPrefix)) slots.push(key)
+  const key = `${slotPrefix}${checkString('slot', slot)}`
+  if (slots.every((other) => other === key))
+    throw new RangeError('slot is the last one: without it all is lost')
+  await store.delete(key)
 }
 
 /** Finds the slot that this key opens. Rejects with REPOSITORY_KEY where there is none, and OBJECT_CORRUPT where none is left whole. */
