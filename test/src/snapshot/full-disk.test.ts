@@ -48,6 +48,27 @@ mounted('on a full disk', () => {
     await rm(target, { recursive: true })
   })
 
+  test('a restore by threads leaves the target as it was, whether files are small or large', async () => {
+    await using repository = await openRepository(folderStore(join(folder, 'repository')), { threads: 2 })
+    for (const [name, files, bytes] of [
+      ['many', 60, 50_000],
+      ['large', 2, 3_000_000],
+    ] as const) {
+      const source = join(folder, name)
+      await mkdir(source)
+      for (let at = 0; at < files; at += 1)
+        await writeFile(join(source, `${at}`), Buffer.concat([Buffer.of(at), noise.subarray(0, bytes)]))
+      const snapshot = await repository.backup(directory(source), { name })
+      const restoring = repository.restore(snapshot, join(disk, 'target'), { fsync: false })
+      await expect(restoring).rejects.toMatchObject({
+        code: 'TARGET_FAILED',
+        fields: { path: expect.stringMatching(/^\d+$/) },
+        cause: { code: 'ENOSPC' },
+      })
+      expect(await readdir(disk)).toEqual([])
+    }
+  })
+
   test('a backup fails by code, leaves no half, and collecting still works', async () => {
     await using repository = await openRepository(folderStore(join(disk, 'repository')))
     await writeFile(join(folder, 'source/little'), 'little')

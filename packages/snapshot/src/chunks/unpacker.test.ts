@@ -77,6 +77,37 @@ test.each([0, 2])(
   },
 )
 
+test.each<[string, (bytes: Uint8Array) => Uint8Array, outcome: string]>([
+  // What is needed is all there, in the smaller parts that are asked for then.
+  ['gives a byte less', (bytes) => bytes.subarray(0, -1), 'exact'],
+  ['gives nothing', () => new Uint8Array(), 'OBJECT_CORRUPT'],
+  [
+    'gives other bytes',
+    (bytes) => bytes.map((byte, at) => (at % 100 === 50 ? byte ^ 4 : byte)),
+    'OBJECT_CORRUPT',
+  ],
+])('threads believe no store that %s', async (_, answer, expected) => {
+  const [pack] = await packs()
+  const lying: BlobStore = {
+    ...store,
+    get: async (key, options) => {
+      const bytes = await store.get(key, options)
+      return bytes && key === pack && (options?.length ?? 0) > 50_000 ? answer(bytes) : bytes
+    },
+  }
+  await using repository = await openRepository(lying, { threads: 2 })
+  const target = join(folder, 'target')
+  const outcome = await repository.restore(snapshot, target).then(
+    () => 'exact',
+    (error: { code?: string }) => error.code,
+  )
+  expect(outcome).toBe(expected)
+  if (outcome !== 'exact') expect(await readdir(folder)).toEqual(['source'])
+  else
+    for (const name of await readdir(source))
+      expect((await readFile(join(target, name))).equals(await readFile(join(source, name)))).toBe(true)
+})
+
 test('what cannot be written is left to who can tell, and leaves nothing', async () => {
   const objects = createObjects(store, plainKeys)
   const context = { store, keys: plainKeys, objects, threads: 1 } as Context

@@ -17,7 +17,7 @@ export interface Files {
   /** Takes a file. It is there, whole, when `finish` has resolved. */
   add(file: PlannedFile): Promise<void>
   finish(): Promise<void>
-  /** Ends the threads: after it nothing is written any more. */
+  /** Ends what goes on, the threads too: after it nothing is written any more. */
   close(): Promise<void>
 }
 
@@ -48,7 +48,7 @@ export function createFiles(context: Context, reader: ChunkReader, options: File
   const lanes = createLanes(filesAtOnce)
   /** How many pieces are still to come, of files that have some already or wait for them. */
   const missing = new Map<PlannedFile, number>()
-  return { add, finish: flush, close: unpacker.close }
+  return { add, finish: flush, close }
 
   async function add(file: PlannedFile): Promise<void> {
     await lanes.begin(() => guarded(file, () => begin(file)))
@@ -78,6 +78,11 @@ export function createFiles(context: Context, reader: ChunkReader, options: File
     } finally {
       await Promise.allSettled([lanes.idle()])
     }
+  }
+
+  async function close(): Promise<void> {
+    await Promise.allSettled([lanes.idle()])
+    await unpacker.close()
   }
 
   /** What a thread could not do is done here, where it can be told what is wrong. */

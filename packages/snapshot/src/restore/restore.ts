@@ -83,7 +83,8 @@ export async function restore(
     return { target: goal, ...filled, ...figures, durationMs: clock.now() - begun }
   } catch (error) {
     await files.close()
-    await rm(root, { recursive: true, force: true })
+    // What cannot be removed is told of by what led here, and tried again by the next restore.
+    await rm(root, { recursive: true, force: true }).catch(() => {})
     throw error
   } finally {
     await files.close()
