@@ -57,6 +57,9 @@ export interface ElectionOptions {
   value?: string
 }
 
+/** Before queueing up again: the write would be synced first, and the next leader's confirmation wait for it. */
+const stepBackMs = 15
+
 /** After terms that failed, the pause before this candidate queues up again. */
 const failedTermPause = checkBackoff('failedTermPause', { minMs: 100, maxMs: 30_000, jitter: 'equal' })
 
@@ -112,7 +115,7 @@ export function startElection(
         failures = failed ? failures + 1 : 0
       })
       await settled
-      if (failures > 0) await clock.sleep(backoffMs(failedTermPause, failures, random), signal)
+      await clock.sleep(failures > 0 ? backoffMs(failedTermPause, failures, random) : stepBackMs, signal)
     }
   }
 
