@@ -17,7 +17,9 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-test(`${checkpoints} checkpoints of a LevelDB that another process writes to, and that one unharmed`, async () => {
+test(`${checkpoints} checkpoints of a LevelDB that another process writes to, and that one unharmed`, {
+  timeout: 3_600_000,
+}, async () => {
   const path = join(folder, 'live')
   const writer = startWriter(path)
   try {
