@@ -8,7 +8,8 @@ const { etcd, ...options } = JSON.parse(process.argv[2] ?? '{}') as TelemetryAge
 }
 const agent = createTelemetryAgent({
   ...options,
-  adapters: etcd ? { store: () => openEtcdStore({ endpoints: etcd, connect: 'later' }) } : {},
+  // A wrong address is told at once. With `connect: 'later'` the agent boots, reads and ships while etcd is down.
+  adapters: etcd ? { store: () => openEtcdStore({ endpoints: etcd }) } : {},
 })
 logEvents(agent, console, agentLogLevels)
 await agent.run({ process })
