@@ -35,20 +35,22 @@ interface FilesOptions {
   readonly owner: boolean
   readonly fsync: boolean
   readonly signal: AbortSignal | undefined
-  /** How many uses of chunks are planned at a time. @default 32_768, in about 20 MB */
+  /** How many uses of chunks are planned at a time, while as many are under way. @default 4_096, in about 3 MB */
   readonly plannedUses?: number
 }
 
 const filesAtOnce = 8
 
 export function createFiles(context: Context, reader: ChunkReader, options: FilesOptions): Files {
-  const { root, content, seed, meter, owner, fsync, signal, plannedUses = 32_768 } = options
+  const { root, content, seed, meter, owner, fsync, signal, plannedUses = 4_096 } = options
   const unpacker = createUnpacker(context, reader, orderOf, signal)
   const plan = createRunPlan<Use>()
   const lanes = createLanes(filesAtOnce)
+  /** Of those that were planned together: one goes on while the next is planned. */
+  const sections = createLanes(1)
   /** How many pieces are still to come, of files that have some already or wait for them. */
   const missing = new Map<PlannedFile, number>()
-  return { add, finish: flush, close }
+  return { add, finish, close }
 
   async function add(file: PlannedFile): Promise<void> {
     await lanes.begin(() => guarded(file, () => begin(file)))
@@ -72,16 +74,20 @@ export function createFiles(context: Context, reader: ChunkReader, options: File
   }
 
   async function flush(): Promise<void> {
-    try {
-      await lanes.idle()
-      await unpacker.unpack(plan.take(), (use, done) => guarded(use.file, () => settle(use, done)))
-    } finally {
-      await Promise.allSettled([lanes.idle()])
-    }
+    await lanes.idle()
+    const runs = plan.take()
+    await sections.begin(() =>
+      unpacker.unpack(runs, (use, done) => guarded(use.file, () => settle(use, done))),
+    )
+  }
+
+  async function finish(): Promise<void> {
+    await flush()
+    await sections.idle()
   }
 
   async function close(): Promise<void> {
-    await Promise.allSettled([lanes.idle()])
+    await Promise.allSettled([lanes.idle(), sections.idle()])
     await unpacker.close()
   }
 

@@ -4,6 +4,7 @@ import { createUnpacker } from '../chunks/unpacker.ts'
 import { type Context, openChunks } from '../context.ts'
 import { atPath } from '../errors.ts'
 import type { Manifest, SnapshotRecord } from '../format/manifest.ts'
+import { createLanes } from '../lanes.ts'
 import type { Meter } from '../progress.ts'
 import { walkSnapshot } from '../walk-snapshot.ts'
 import type { Problems } from './problems.ts'
@@ -15,8 +16,8 @@ interface Use {
   readonly path: string
 }
 
-/** So many chunks are looked for at a time: in about 20 MB. */
-const plannedUses = 32_768
+/** So many chunks are planned at a time, while as many are under way: in about 3 MB. */
+const plannedUses = 4_096
 
 /** Looks whether every folder, and every chunk of files that is in the sample, is what its id says: pack by pack, each chunk once. */
 export async function checkData(
@@ -37,6 +38,7 @@ export async function checkData(
   const seen = new Uint8Array(index.size)
   const absent = new Set<string>()
   const plan = createRunPlan<Use>()
+  const sections = createLanes(1)
   const unpacker = createUnpacker<Use>(context, reader, () => undefined, signal)
   try {
     await problems.attempt(async () => {
@@ -44,7 +46,9 @@ export async function checkData(
         if (entry.type === 'file') for (const id of entry.chunks) await want(id, path)
     })
     await flush()
+    await sections.idle()
   } finally {
+    await Promise.allSettled([sections.idle()])
     await unpacker.close()
   }
 
@@ -64,12 +68,17 @@ export async function checkData(
     return !before
   }
 
-  function flush(): Promise<void> {
-    return unpacker.unpack(plan.take(), async ({ id, path }, done) => {
-      if (!done && !(await problems.attempt(() => at(path, () => reader.read(id, maxBytes, signal))))) return
-      meter.addBytes(index.find(id)!.length)
-      meter.addFile()
-    })
+  /** Begins with what was planned, while more is. */
+  async function flush(): Promise<void> {
+    const runs = plan.take()
+    await sections.begin(() => unpacker.unpack(runs, settle))
+  }
+
+  async function settle({ id, path }: Use, done: boolean): Promise<void> {
+    const read = () => at(path, () => reader.read(id, maxBytes, signal))
+    if (!done && !(await problems.attempt(read))) return
+    meter.addBytes(index.find(id)!.length)
+    meter.addFile()
   }
 }
 
