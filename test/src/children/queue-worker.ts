@@ -1,9 +1,14 @@
 import { appendFileSync } from 'node:fs'
-import { openQueue } from '@holdfast/queue'
+import { type Codec, jsonCodec, openQueue } from '@holdfast/queue'
 
 // Enqueues numbers and acknowledges what it takes, and writes down each of both once it is promised; until it is killed.
 const [folder, log, durability, start] = process.argv.slice(2) as [string, string, 'fsync' | 'os', string]
-const queue = await openQueue<number>(folder, { durability, ballastBytes: 0 })
+/** All but every fourth are large, for pages of those are written in another way. */
+const codec: Codec<number> = {
+  encode: (value) => Buffer.from(String(value).padEnd(value % 4 === 0 ? 0 : 30_000)),
+  decode: (jsonCodec as Codec<number>).decode,
+}
+const queue = await openQueue<number>(folder, { durability, codec, ballastBytes: 0 })
 let next = Number(start)
 await Promise.all([produce(), produce(), produce(), consume()])
 
