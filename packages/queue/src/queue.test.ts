@@ -610,6 +610,47 @@ test('what a producer of one queue does when it gets room leaves what the same c
   expect(await takeAll(wide)).toEqual(Array.from({ length: 601 }, (_, n) => n))
 })
 
+test.each(['os', 'fsync'] as const)(
+  'a thousand callers, a taker beside them: each gets its own id, each message goes out once and in order (%s)',
+  async (durability) => {
+    const { open } = setup<string>({ durability })
+    const queue = await open()
+    const [values, ids] = [new Map<string, string>(), [] as string[]]
+    const produce = async (caller: number): Promise<void> => {
+      for (let n = 0; n < 4; n++) {
+        const value = `${caller}.${n}`
+        values.set((await queue.enqueue(value, { priority: caller % 2 })).id, value)
+      }
+    }
+    const consume = async (): Promise<void> => {
+      for (let acked: Promise<unknown> = Promise.resolve(); ids.length < 4_000; ) {
+        const jobs = await queue.take({ max: 100, waitMs: Number.POSITIVE_INFINITY })
+        const former = acked
+        acked = Promise.all(jobs.map((job) => job.ack()))
+        await former
+        for (const { id, value } of jobs) expect(values.get(id) ?? value).toBe(value)
+        ids.push(...jobs.map(({ id }) => id))
+        if (ids.length === 4_000) expect(await acked).toEqual(jobs.map(() => true))
+      }
+    }
+    await Promise.all([consume(), ...Array.from({ length: 1_000 }, (_, caller) => produce(caller))])
+    expect(new Set(ids)).toEqual(new Set(values.keys()))
+    for (const lane of new Set(ids.map(laneIn))) {
+      const numbers = ids.filter((id) => laneIn(id) === lane).map(numberIn)
+      expect(numbers).toEqual(Array.from({ length: 2_000 }, (_, n) => n))
+    }
+    expect(queue.size).toMatchObject({ ready: 0, inFlight: 0, bytes: 0 })
+  },
+)
+
+function laneIn(id: string): string {
+  return id.split('-')[1]!
+}
+
+function numberIn(id: string): number {
+  return Number.parseInt(id.split('-')[2]!, 36)
+}
+
 test('one straggler does not hold up the deletion of what is behind it', async () => {
   const { disk, open } = setup<number>({ visibilityTimeoutMs: 1e9 })
   const queue = await open()
