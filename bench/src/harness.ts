@@ -17,7 +17,7 @@ export interface Row {
   readonly target: { readonly of: 'ratio' | 'ours'; readonly is: '>=' | '<='; readonly value: number }
   /** Whether a rough figure can be had within the minute of `--quick`. */
   readonly quick: boolean
-  /** Interleaved rounds, ours and the peer's in turn, after one that is not counted. Quick: always 3, all counted. @default 5 */
+  /** Interleaved rounds, ours and the peer's in turn, after one that is not counted; a single one counts. Quick: at most 3. @default 5 */
   readonly rounds?: number
   ours(round: Round): Promise<number>
   /** The peer, or the raw limit, in the same unit. */

@@ -19,17 +19,17 @@ export interface Figure {
   readonly skipped: string | null
 }
 
-/** Measures one row: ours and the peer in turn, the order swapped every round; unless it is quick, one round of each first that is not counted. */
+/** Measures one row: ours and the peer in turn, the order swapped every round; of several rounds a first one is not counted. */
 export async function measureRow(
   row: Row,
   { folder, quick }: { folder: string; quick: boolean },
 ): Promise<Figure> {
   const skipped = quick && !row.quick ? 'left to the full run' : await row.skip?.()
   if (skipped !== undefined) return { row, ours: null, peer: null, ratio: null, met: null, skipped }
-  const rounds = quick ? 3 : (row.rounds ?? 5)
+  const rounds = Math.min(row.rounds ?? 5, quick ? 3 : Number.POSITIVE_INFINITY)
   const ours: number[] = []
   const peers: number[] = []
-  for (let round = quick ? 0 : -1; round < rounds; round += 1) {
+  for (let round = rounds > 1 ? -1 : 0; round < rounds; round += 1) {
     const sides = [
       async () =>
         ours.push(await inFolder((at) => row.ours({ quick, folder: at, round: Math.max(0, round) }))),
