@@ -237,7 +237,7 @@ export interface Queue<T> extends Running {
   take(options?: TakeOptions): Promise<Job<T>[]>
   /** Looks without taking, in order of delivery. */
   peek(options?: PeekOptions): Promise<PeekedMessage<T>[]>
-  /** Makes dead messages ready again, their attempts forgotten; resolves to how many. */
+  /** Makes dead messages ready again, their attempts forgotten; resolves to how many. One of a group has lost its place: it may go out after others of the group that came later. */
   requeue(filter?: DeadLetterFilter): Promise<number>
   /** Deletes dead messages; resolves to how many. */
   discard(filter?: DeadLetterFilter): Promise<number>

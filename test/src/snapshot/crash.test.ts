@@ -10,7 +10,7 @@ import { root } from '../support/workspace.ts'
 
 // SIGKILL at each change of the file system that an operation makes: at every one in the deep form, at a few else.
 const deep = process.env['HOLDFAST_DEEP'] === '1'
-const seed = Number(process.env['SEED'] ?? 1)
+const seed = Number(process.env['HOLDFAST_SEED'] ?? 1)
 const kills = 1
 const random = createSeededRandom(seed)
 let folder: string

@@ -19,7 +19,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
 test('SIGKILL in the middle of backups, forgetting and collecting: all that is listed is whole', async () => {
-  const seed = Number(process.env['SEED'] ?? 1)
+  const seed = Number(process.env['HOLDFAST_SEED'] ?? 1)
   console.log(`seed ${seed}`)
   const random = createSeededRandom(seed)
   const [repositoryPath, source] = [join(folder, 'repository'), join(folder, 'source')]
