@@ -4,6 +4,7 @@ import type { SessionParts } from '../session/parts.ts'
 
 /** Tells what stands at our own keys whenever that changes, without gaps. */
 export interface OwnKeys {
+  /** What a view of it knows already is told at once, unless the key is watched: all of that was told. */
   watch(key: string): void
   unwatch(key: string): void
   close(): Promise<void>
@@ -37,12 +38,13 @@ export function createOwnKeys(parts: SessionParts, observe: Observe): OwnKeys {
     const prefix = key.slice(0, key.lastIndexOf('/') + 1)
     const group = groups.get(prefix) ?? { keys: new Set(), views: new Map() }
     groups.set(prefix, group)
+    const isNew = !group.keys.has(key)
     group.keys.add(key)
     const selection = group.keys.size > mostSingleKeys ? { prefix } : { key }
     const place = 'key' in selection ? key : prefix
     const known = group.views.get(place)
     if (!known) group.views.set(place, follow(selection, group))
-    else if (known.view) look(known.view, [key], false)
+    else if (known.view && isNew) look(known.view, [key], false)
   }
 
   function unwatch(key: string): void {
