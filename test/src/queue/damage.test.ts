@@ -65,6 +65,18 @@ test('a block of zeros in a table is set aside by the open after the one that it
   await queue.close()
 })
 
+test('a table that a killed owner was writing is no damage', async () => {
+  const folder = copyOf(await compacted())
+  const file = readdirSync(folder).find((name) => name.endsWith('.ldb'))!
+  writeFileSync(join(folder, '999999.ldb'), readFileSync(join(folder, file)).subarray(0, 5_000))
+  writeFileSync(join(folder, 'holdfast.opening'), 'opening 0')
+  const queue = await open(folder, { onCorruption: 'fail' })
+  expect(queue.recovery).toEqual({ unclean: false, repaired: false, quarantined: [] })
+  expect(queue.size.ready).toBe(count)
+  await queue.close()
+  expect(readdirSync(folder)).not.toContain('999999.ldb')
+})
+
 test('data files without CURRENT are set aside, or refused, and never overwritten', async () => {
   const folder = copyOf(intact)
   renameSync(join(folder, 'CURRENT'), join(folder, 'elsewhere'))

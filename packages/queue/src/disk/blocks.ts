@@ -11,19 +11,31 @@ const footerBytes = 48
 const magic = 0xdb4775248b80fb57n
 const trailerBytes = 5
 
-/** Names of the tables in this folder of which a block is damaged. */
-export async function checkTables(folder: string): Promise<string[]> {
+/**
+ * Names of the tables in this folder of which a block is damaged.
+ *
+ * Of those without an end only with `'all'`: a process that is killed leaves the one that it was writing,
+ * which LevelDB knows nothing of and removes. One that it does know it refuses, without aborting.
+ */
+export async function checkTables(folder: string, which: 'finished' | 'all'): Promise<string[]> {
   const damaged: string[] = []
-  for (const file of await readdir(folder))
-    if (/^\d+\.(?:ldb|sst)$/.test(file) && !isTableIntact(await readFile(join(folder, file))))
-      damaged.push(file)
+  for (const file of await readdir(folder)) {
+    if (!/^\d+\.(?:ldb|sst)$/.test(file)) continue
+    const table = await readFile(join(folder, file))
+    if ((which === 'all' || isFinished(table)) && !isTableIntact(table)) damaged.push(file)
+  }
   return damaged
 }
 
+/** The footer is written last. */
+function isFinished(table: Buffer): boolean {
+  return table.length >= footerBytes && table.readBigUInt64LE(table.length - 8) === magic
+}
+
 export function isTableIntact(table: Buffer): boolean {
+  if (!isFinished(table)) return false
   try {
     const footer = table.subarray(table.length - footerBytes)
-    if (table.length < footerBytes || footer.readBigUInt64LE(footerBytes - 8) !== magic) return false
     const reader = { bytes: footer, at: 0 }
     const metaIndex = readHandle(reader)
     const index = readBlock(table, readHandle(reader))

@@ -66,7 +66,7 @@ export function createFolder(options: FolderOptions): Medium {
     const own = await lock()
     try {
       await checkFiles()
-      if (await marker.wasAborted()) await quarantineTables()
+      if (await marker.wasAborted()) await quarantineTables('finished')
       await marker.set()
       const database = await openOrRecover()
       ballast = await createBallast(path, options.ballastBytes)
@@ -139,8 +139,8 @@ export function createFolder(options: FolderOptions): Medium {
     return queueError('QUEUE_UNREADABLE', `${path} cannot be opened as a database.`, { cause })
   }
 
-  async function quarantineTables(): Promise<void> {
-    const damaged = await checkTables(path)
+  async function quarantineTables(which: 'finished' | 'all'): Promise<void> {
+    const damaged = await checkTables(path, which)
     if (damaged.length > 0) await setAside(damaged, 'blocks of these tables are damaged')
   }
 
@@ -165,7 +165,7 @@ export function createFolder(options: FolderOptions): Medium {
     if (isDiskFull(error)) await ballast?.release()
     if (!isCorruption(error)) return await openLevel(path, createIfMissing)
     // A table that compaction cannot read stops all writing, each time anew.
-    await quarantineTables()
+    await quarantineTables('all')
     return await openOrRecover()
   }
 
