@@ -7,6 +7,9 @@ import type { Etcd3, Election as PeerElection } from 'etcd3'
 import type { Round } from '../harness.ts'
 import { p99 } from './percentile.ts'
 
+/** How long the next one has stood in line. A new watch of what is there already gets its first events from etcd's loop of every 100 ms. */
+const inLineMs = 150
+
 export async function ourHandovers({ quick }: Round, store: CoordinationStore): Promise<number> {
   await using one = await openSession(store)
   await using two = await openSession(store)
@@ -19,7 +22,7 @@ export async function ourHandovers({ quick }: Round, store: CoordinationStore): 
   )
   while (!elections.some((election) => election.isLeader())) await sleep(5)
   return await p99(quick ? 30 : 100, async () => {
-    await sleep(50)
+    await sleep(inLineMs)
     const leader = elections.find((election) => election.isLeader())
     const next = new Promise<void>((resolve) => {
       announce = resolve
@@ -38,7 +41,7 @@ export async function peerHandovers({ quick }: Round, client: Etcd3): Promise<nu
   const took = await p99(quick ? 30 : 100, async () => {
     const next: ReturnType<PeerElection['campaign']> = client.election('leader').campaign(`${++number}`)
     const elected = once(next, 'elected')
-    await sleep(50)
+    await sleep(inLineMs)
     const began = performance.now()
     void current.resign()
     await elected
