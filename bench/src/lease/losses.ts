@@ -68,6 +68,7 @@ export async function byWatcher<T>(
   try {
     return await work(belief)
   } finally {
+    // How the peer's watcher ends is not measured, nor waited for.
     await Promise.race([watcher.cancel().catch(() => {}), sleep(500)])
     client.close()
   }

@@ -12,7 +12,7 @@ import {
   startHeartbeat,
   startTraffic,
 } from '@holdfast/health'
-import { nextIncarnation, openSession, register } from '@holdfast/lease'
+import { openSession, register } from '@holdfast/lease'
 import { openQueue, type Queue } from '@holdfast/queue'
 import { startUplink } from '@holdfast/uplink'
 import { startLogTail } from './log-tail.ts'
@@ -72,15 +72,18 @@ export function createTelemetryAgent(options: TelemetryAgentOptions) {
     )
     .unit('queue', [], () => adapters.queue(join(stateFolder, 'queue')))
     .unit('store', [], () => adapters.store())
-    .unit('session', ['store'], ({ store }, signal) => openSession(store, { ttlMs: 5_000, signal }), patient)
+    .unit(
+      'session',
+      ['store'],
+      ({ store }, signal) =>
+        openSession(store, { ttlMs: 5_000, stateFolder: join(stateFolder, 'agent'), signal }),
+      patient,
+    )
     .unit(
       'registration',
       ['session', 'probes'],
-      async ({ session, probes }, signal) => {
-        const incarnation = await nextIncarnation(join(stateFolder, 'agent'))
-        const identity = { service: 'telemetry-agent', id: instance, incarnation }
-        return register(session, identity, { probes: probes.url }, { signal })
-      },
+      ({ session, probes }, signal) =>
+        register(session, { service: 'telemetry-agent', id: instance }, { probes: probes.url }, { signal }),
       patient,
     )
     .unit('checks', ['health', 'probes', 'config', 'queue', 'session'], async (units) => {

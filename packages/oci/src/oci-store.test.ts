@@ -5,7 +5,7 @@ import { sha256 } from '@holdfast/snapshot/store'
 import { blobStoreCompliance } from '@holdfast/snapshot/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type OciStore, ociStore } from './index.ts'
-import { hello, key, setUp, snapshotOf } from './scene.test.support.ts'
+import { hello, key, setUp, snapshotOf } from './scene.test.kit.ts'
 import { type MemoryRegistry, startMemoryRegistry } from './testing/index.ts'
 
 describe('a store in a registry', () => {

@@ -6,7 +6,7 @@ import { openRepository } from '@holdfast/snapshot'
 import { sha256 } from '@holdfast/snapshot/store'
 import { describe, expect, test } from 'vitest'
 import { ociStore } from './index.ts'
-import { hello, key, setUp, snapshotOf } from './scene.test.support.ts'
+import { hello, key, setUp, snapshotOf } from './scene.test.kit.ts'
 import { startMemoryRegistry } from './testing/index.ts'
 
 describe.each(['none', 'basic', 'bearer'] as const)('where the registry asks for %s', (authentication) => {

@@ -1,5 +1,7 @@
 import { isHoldfastError } from '@holdfast/core'
+import type { FakeClock } from '@holdfast/core/testing'
 import { expect, test } from 'vitest'
+import type { JournalRecord } from './journal/journal.ts'
 import { createMemoryJournal } from './journal/memory.ts'
 import { createLab } from './lab.test.kit.ts'
 import type { StepContext } from './types.ts'
@@ -362,16 +364,9 @@ test('close aborts what is in hand, begins nothing more, and what was started st
 
 test('a start waits until its own record is durable, a dependent until that of what it needs is, and nothing else waits', async () => {
   const lab = createLab()
-  const journal = createMemoryJournal()
-  const slow: typeof journal = {
-    ...journal,
-    append: async (record) => {
-      if (record.type !== 'declared') await lab.clock.sleep(50)
-      await journal.append(record)
-    },
-  }
+  const journal = slowJournal(lab.clock)
   const plan = lab.plan({ db: { startMs: 100 }, web: { needs: ['db'], startMs: 100 } })
-  const run = plan.run(lab.options({ journal: slow }))
+  const run = plan.run(lab.options({ journal }))
   await lab.clock.advance(2_000)
   await run
   expect(lab.trace).toEqual([
@@ -382,15 +377,8 @@ test('a start waits until its own record is durable, a dependent until that of w
 
 test('when close returns, nothing is left to be written', async () => {
   const lab = createLab()
-  const journal = createMemoryJournal()
-  const slow: typeof journal = {
-    ...journal,
-    append: async (record) => {
-      if (record.type !== 'declared') await lab.clock.sleep(50)
-      await journal.append(record)
-    },
-  }
-  const running = await lab.plan({ db: { verifyMs: 10, startMs: 500 } }).start(lab.options({ journal: slow }))
+  const journal = slowJournal(lab.clock)
+  const running = await lab.plan({ db: { verifyMs: 10, startMs: 500 } }).start(lab.options({ journal }))
   await lab.clock.advance(12)
   const closed = running.close().then(() => journal.records.length)
   await lab.clock.advance(1_000)
@@ -514,3 +502,15 @@ test('a plan of many steps on one another makes Node warn of nothing', async () 
   process.off('warning', listen)
   expect(warnings).toEqual([])
 })
+
+/** Every record but the first is durable only after a while. */
+function slowJournal(clock: FakeClock) {
+  const journal = createMemoryJournal()
+  return {
+    ...journal,
+    append: async (record: JournalRecord) => {
+      if (record.type !== 'declared') await clock.sleep(50)
+      await journal.append(record)
+    },
+  }
+}

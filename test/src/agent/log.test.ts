@@ -39,7 +39,7 @@ test('console gets them, too', async () => {
     vi.spyOn(console, level).mockImplementation((_fields, message) => said.push(message))
   const agent = createFailing()
   logEvents(agent, console, agentLogLevels)
-  await agent.run().catch(() => undefined)
+  await expect(agent.run()).rejects.toMatchObject({ code: 'AGENT_INTENSITY_EXCEEDED' })
   vi.restoreAllMocks()
   expect(said).toEqual(story)
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { coordinationError } from '../errors.ts'
 import type { CoordinationStore, WatchBatch } from '../store.ts'
-import { record, setUp, tampered } from './scene.test.support.ts'
+import { record, setUp, tampered } from './scene.test.kit.ts'
 
 // What the view may believe of reads and events that overtake one another.
 

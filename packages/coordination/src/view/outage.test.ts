@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { coordinationError } from '../errors.ts'
 import { createPull } from '../pull.ts'
 import type { CoordinationStore, RangeResult } from '../store.ts'
-import { record, setUp, tampered } from './scene.test.support.ts'
+import { record, setUp, tampered } from './scene.test.kit.ts'
 
 test('opening gives up when the store stays away, with the reason, and leaves nothing', async () => {
   const { clock, network, open } = setUp()

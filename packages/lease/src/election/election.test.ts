@@ -68,6 +68,31 @@ test('one of many leads; the next one begins after it has resigned', async () =>
   expect(log.at(-1)).toBe('a ends')
 })
 
+test('who steps back queues up only after the next one was confirmed, which would wait for that write', async () => {
+  const { clock, memory, open, stand, end } = setUp()
+  const writes: string[] = []
+  let isSlow = true
+  const told = (who: string, onTheWayMs: number): CoordinationStore => ({
+    ...memory,
+    transact: async (transaction, options) => {
+      if (isSlow) await clock.sleep(onTheWayMs, options?.signal)
+      for (const { kind } of transaction.then) writes.push(`${who} ${kind}`)
+      return memory.transact(transaction, options)
+    },
+  })
+  const a = stand(await open(told('a', 5)), 'a')
+  await clock.advance(100)
+  stand(await open(told('b', 8)), 'b')
+  await clock.advance(100)
+  writes.length = 0
+  const resigning = a.resign()
+  await clock.advance(100)
+  await resigning
+  expect(writes).toEqual(['a delete', 'b range', 'a put'])
+  isSlow = false
+  await end()
+})
+
 test('a lost session ends the term at once, and the next leader begins only after the server gave the key away', async () => {
   const { clock, memory, log, open, stand, end } = setUp()
   let isCut = false

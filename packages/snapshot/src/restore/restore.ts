@@ -83,7 +83,7 @@ export async function restore(
     return { target: goal, ...filled, ...figures, durationMs: clock.now() - begun }
   } catch (error) {
     await files.close()
-    // What cannot be removed is told of by what led here, and tried again by the next restore.
+    // Why it failed counts more than what cannot be removed, which a later process's restore removes.
     await rm(root, { recursive: true, force: true }).catch(() => {})
     throw error
   } finally {
