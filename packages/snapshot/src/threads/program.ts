@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { createChunkId } from '../keys/keys.ts'
 import { compressRead, type ReadAnswer, readFiles } from './read-files.ts'
+import { createStopFlag } from './stop-flag.ts'
 import { type UnpackOrder, unpack } from './unpack.ts'
 
 // What runs in a thread: it does what it is ordered to, one after the other, with calls that wait.
@@ -10,6 +11,8 @@ export interface ThreadData {
   readonly idKey: Uint8Array | undefined
   /** Of the files that it reads, in bytes. */
   readonly maxBytes: number
+  /** Of its `StopFlag`. */
+  readonly stopFlag: SharedArrayBuffer
 }
 
 export type Order =
@@ -33,17 +36,19 @@ export interface CompressedBatch {
   readonly chunks: readonly { readonly codec: number; readonly length: number }[]
 }
 
-const { idKey, maxBytes } = (workerData ?? {}) as ThreadData
+const { idKey, maxBytes, stopFlag } = workerData as ThreadData
 const chunkId = createChunkId(idKey)
+const flag = createStopFlag(stopFlag)
 
-parentPort?.on('message', ({ number, order }: { number: number; order: Order }) => {
-  const answer = obey(order)
+parentPort?.on('message', ({ number, order }: { number: number; order: Order | null }) => {
+  const answer = order && flag.work(() => obey(order))
+  if (answer === undefined || answer === null) return parentPort?.close() // It ends, for nothing keeps it.
   const transfer = typeof answer === 'object' && 'chunks' in answer ? [answer.bytes.buffer] : []
   parentPort?.postMessage({ number, answer }, transfer)
 })
 
 function obey(order: Order): Answer {
-  if (order.kind === 'read') return readFiles(order, maxBytes, chunkId)
-  if (order.kind === 'compress') return compressRead(order)
-  return unpack(order, chunkId)
+  if (order.kind === 'read') return readFiles(order, maxBytes, chunkId, flag)
+  if (order.kind === 'compress') return compressRead(order, flag)
+  return unpack(order, chunkId, flag)
 }

@@ -4,6 +4,7 @@ import { fsPath } from '../format/names.ts'
 import { fileAttributes, hasChanged, openFlags } from '../source/file-stat.ts'
 import type { FileAttributes } from '../source/source.ts'
 import type { CompressedBatch, Order } from './program.ts'
+import type { StopFlag } from './stop-flag.ts'
 
 /** A file as it was read, or null where it is better read by who can tell what is wrong. */
 export type ReadFile = {
@@ -22,9 +23,11 @@ export function readFiles(
   { batch, paths }: Extract<Order, { kind: 'read' }>,
   maxBytes: number,
   chunkId: (content: Uint8Array) => string,
+  flag: StopFlag,
 ): ReadAnswer {
   const contents: (Uint8Array | undefined)[] = []
   const files = paths.map((path, at): ReadFile => {
+    flag.throwIfStopped()
     const found = readWhole(path, maxBytes)
     if (!found) return null
     contents[at] = found.content
@@ -34,10 +37,16 @@ export function readFiles(
   return JSON.stringify(files)
 }
 
-export function compressRead({ batch, wanted }: Extract<Order, { kind: 'compress' }>): CompressedBatch {
+export function compressRead(
+  { batch, wanted }: Extract<Order, { kind: 'compress' }>,
+  flag: StopFlag,
+): CompressedBatch {
   const contents = held.get(batch) ?? []
   held.delete(batch)
-  const compressed = wanted.map((at) => compressSync(contents[at]!))
+  const compressed = wanted.map((at) => {
+    flag.throwIfStopped()
+    return compressSync(contents[at]!)
+  })
   const chunks = compressed.map(({ codec, bytes: { length } }) => ({ codec, length }))
   return { bytes: inRow(compressed.map(({ bytes }) => bytes)), chunks }
 }

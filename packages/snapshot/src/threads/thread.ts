@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { Answer, Order, ThreadData } from './program.ts'
+import { createStopFlag, type StopFlag } from './stop-flag.ts'
 
 /** From source, as in tests, the build's is taken: Node 20 runs no TypeScript in a thread. */
 const program = new URL(
@@ -22,10 +23,15 @@ export interface Thread {
 export interface Threads {
   readonly count: number
   leastBusy(): Thread
+  /** Has them stop after the file or chunk that they have in hand; the orders left reject. */
   close(): Promise<void>
 }
 
-export function createThreads(count: number, data: ThreadData): Threads {
+/** How long the end of the process waits for what a thread has in hand, in milliseconds. */
+const exitTimeoutMs = 2_000
+const flags = new Set<StopFlag>()
+
+export function createThreads(count: number, data: Omit<ThreadData, 'stopFlag'>): Threads {
   const running: (Thread & { close(): Promise<void> })[] = []
   return { count, leastBusy, close }
 
@@ -36,13 +42,17 @@ export function createThreads(count: number, data: ThreadData): Threads {
   }
 
   async function close(): Promise<void> {
-    for (const thread of running) await thread.close()
+    await Promise.all(running.map((thread) => thread.close()))
   }
 }
 
-function startThread(workerData: ThreadData): Thread & { close(): Promise<void> } {
+function startThread(data: Omit<ThreadData, 'stopFlag'>): Thread & { close(): Promise<void> } {
+  const flag = createStopFlag()
+  const workerData: ThreadData = { ...data, stopFlag: flag.memory }
   // None of the process's own flags, such as for another way to resolve packages, is of use there.
   const worker = new Worker(program, { workerData, execArgv: [] })
+  if (flags.size === 0) process.on('exit', stopAll)
+  flags.add(flag)
   const asked = new Map<number, { resolve(answer: never): void; reject(error: unknown): void }>()
   let numbers = 0
   let death: { cause: unknown } | undefined
@@ -51,7 +61,14 @@ function startThread(workerData: ThreadData): Thread & { close(): Promise<void> 
     asked.delete(number)
   })
   worker.on('error', die)
-  worker.on('exit', (code) => die(new Error(`a thread ended with ${code}`)))
+  const ended = new Promise<void>((resolve) => {
+    worker.on('exit', (code) => {
+      flags.delete(flag)
+      if (flags.size === 0) process.off('exit', stopAll)
+      die(new Error(`a thread ended with ${code}`))
+      resolve()
+    })
+  })
   return {
     get busy() {
       return asked.size
@@ -63,7 +80,11 @@ function startThread(workerData: ThreadData): Thread & { close(): Promise<void> 
         asked.set(number, { resolve, reject })
         worker.postMessage({ number, order }, transfer)
       }),
-    close: async () => void (await worker.terminate()),
+    close() {
+      flag.stop()
+      worker.postMessage({ number: numbers++, order: null })
+      return ended
+    },
   }
 
   function die(cause: unknown): void {
@@ -71,4 +92,10 @@ function startThread(workerData: ThreadData): Thread & { close(): Promise<void> 
     for (const { reject } of asked.values()) reject(cause)
     asked.clear()
   }
+}
+
+/** A process that exits ends its threads wherever they are. */
+function stopAll(): void {
+  for (const flag of flags) flag.stop()
+  for (const flag of flags) flag.waitWhileAtWork(exitTimeoutMs)
 }

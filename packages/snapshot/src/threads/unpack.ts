@@ -13,6 +13,7 @@ import { solidRanges } from '../chunks/holes.ts'
 import { fsPath } from '../format/names.ts'
 import { chunkLabel, type PackEntry } from '../format/pack.ts'
 import { createPackCipher, type PackCipher } from '../keys/keys.ts'
+import type { StopFlag } from './stop-flag.ts'
 
 /** A chunk to check, and where its content is to be written. */
 export interface UnpackItem {
@@ -56,9 +57,11 @@ export interface UnpackOrder {
 export function unpack(
   { key, items, bytes }: UnpackOrder,
   chunkId: (content: Uint8Array) => string,
+  flag: StopFlag,
 ): Uint8Array {
   const cipher = createPackCipher(key)
   const done = (JSON.parse(items) as UnpackItem[]).flatMap(({ chunk, writes }) => {
+    flag.throwIfStopped()
     const content = succeeded(() => (chunk ? open(chunk, bytes, cipher, chunkId) : new Uint8Array()))
     return writes.map((order) => (content && succeeded(() => write(order, content)) ? 1 : 0))
   })
