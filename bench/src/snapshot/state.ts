@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import zlib from 'node:zlib'
 import {
   type BackupResult,
   directory,
@@ -13,6 +14,8 @@ import { makeTree } from './tree.ts'
 
 const parent = join(fileURLToPath(new URL('../../..', import.meta.url)), '.cache')
 const key = new Uint8Array(32).fill(3)
+/** The better one that this Node has; restic uses zstd. */
+const compression = 'zstdCompress' in zlib ? 'zstd' : 'brotli'
 
 export interface State {
   /** The files. */
@@ -55,7 +58,7 @@ export function preparedRestic(quick: boolean): Promise<string> {
 
 /** Opens our repository in the folder, as an agent does once for all its backups, or makes it. */
 export function openIn(folder: string): Promise<Repository> {
-  return openRepository(folderStore(join(folder, 'repository')), { key })
+  return openRepository(folderStore(join(folder, 'repository')), { key, compression })
 }
 
 export function takeSnapshot(repository: Repository, tree: string): Promise<BackupResult> {

@@ -2,6 +2,7 @@ import type { Clock } from '@holdfast/core'
 import { type ChunkIndex, createChunkIndex } from './chunks/chunk-index.ts'
 import { type ChunkReader, createChunkReader } from './chunks/chunk-reader.ts'
 import type { Cut } from './chunks/chunker.ts'
+import type { Compression } from './chunks/codec.ts'
 import { type Format, parseRef, type Ref } from './format/layout.ts'
 import type { Manifest } from './format/manifest.ts'
 import type { Keys } from './keys/keys.ts'
@@ -18,6 +19,8 @@ export interface Context {
   readonly clock: Clock
   /** How many threads an operation starts, at most. */
   readonly threads: number
+  /** Of what is stored from now on. */
+  readonly compression: Compression
 }
 
 /** Trees longer than this are refused: about a million entries in one folder. */

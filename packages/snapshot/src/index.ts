@@ -1,4 +1,5 @@
 export type { BackupOptions, BackupResult } from './backup/backup.ts'
+export type { Compression } from './chunks/codec.ts'
 export type { CopyResult } from './copy.ts'
 export { type SnapshotErrorCode, snapshotError } from './errors.ts'
 export type { Attributes } from './format/tree.ts'

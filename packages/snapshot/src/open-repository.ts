@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { type Clock, checkInteger, checkMethods, systemClock } from '@holdfast/core'
 import { createCut, defaultSizes } from './chunks/chunker.ts'
+import { type Compression, checkCompression } from './chunks/codec.ts'
 import { snapshotError } from './errors.ts'
 import {
   decodeFormat,
@@ -36,6 +37,11 @@ export interface RepositoryOptions {
   key?: RepositoryKey
   /** What nothing points to is kept for at least twice this long; set for good when the repository is made. In milliseconds, ≥ 1. @default 86_400_000 */
   graceMs?: number
+  /**
+   * How what this process stores is compressed. `zstd` is quicker and smaller, and makes what only Node 22.15
+   * and later can read; others say REPOSITORY_UNSUPPORTED. One repository may hold both. @default 'brotli'
+   */
+  compression?: Compression
   /** How many threads a backup, a verification or a restore of much starts, which end with it, 0 to 64. @default one for each core, at most 4 */
   threads?: number
   /** @default systemClock */
@@ -49,6 +55,7 @@ export async function openRepository(store: BlobStore, options: RepositoryOption
     min: 0,
     max: 64,
   })
+  const compression = checkCompression(options.compression ?? 'brotli')
   checkMethods('store', store, blobStoreMethods)
   if (options.key !== undefined) checkRepositoryKey('key', options.key)
   const format = (await readFormat(store)) ?? (await makeFormat(store, options))
@@ -68,6 +75,7 @@ export async function openRepository(store: BlobStore, options: RepositoryOption
     cut: createCut(keys.chunkerKey, format.chunker),
     clock,
     threads,
+    compression,
   }
   return createRepository(context, master)
 }

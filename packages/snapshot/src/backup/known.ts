@@ -1,6 +1,7 @@
 import { isHoldfastError } from '@holdfast/core'
 import { createChunkIndex } from '../chunks/chunk-index.ts'
 import { type ChunkReader, createChunkReader } from '../chunks/chunk-reader.ts'
+import { canRead } from '../chunks/codec.ts'
 import { type Context, listRefs } from '../context.ts'
 import type { PackListing } from '../format/index-blob.ts'
 import { blobKey, type Ref } from '../format/layout.ts'
@@ -36,7 +37,8 @@ export interface KnownChunks {
  * Gathers the chunks of the last snapshot of each name, and of packs that were written
  * within half the grace period, so that a backup which was cut off goes on where it was.
  *
- * What is marked for deletion is not among them: it may be gone before the new ref is there.
+ * What is marked for deletion is not among them, for it may be gone before the new ref is there, nor is
+ * what cannot be read here.
  */
 export async function loadKnown(
   context: Context,
@@ -96,7 +98,8 @@ export async function loadKnown(
     const { pack, size } = listing
     if (packs.has(pack) || condemned.has(pack)) return
     packs.set(pack, { size, index: from, listing: from === undefined ? listing : undefined })
-    index.add(listing)
+    // What another Node compressed is stored again, so that who stores a snapshot can restore it too.
+    index.add({ ...listing, entries: listing.entries.filter(({ codec }) => canRead(codec)) })
   }
 }
 

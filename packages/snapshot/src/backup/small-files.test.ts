@@ -43,6 +43,7 @@ function keeping() {
 const context = {
   keys: createKeys(new Uint8Array(32).fill(1)),
   threads: 2,
+  compression: 'brotli',
   format: { chunker: defaultSizes },
 }
 const create = (sink: ReturnType<typeof keeping>): SmallFiles =>

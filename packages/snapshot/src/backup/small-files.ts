@@ -32,11 +32,11 @@ export interface SmallFiles {
 }
 
 export function createSmallFiles(
-  { keys, format, threads: count }: Pick<Context, 'keys' | 'format' | 'threads'>,
+  { keys, format, threads: count, compression }: Pick<Context, 'keys' | 'format' | 'threads' | 'compression'>,
   sink: Pick<ChunkSink, 'claim' | 'add'>,
 ): SmallFiles {
   const maxBytes = count > 0 ? format.chunker.minBytes : 0
-  const threads = createThreads(count, { idKey: keys.idKey, maxBytes })
+  const threads = createThreads(count, { idKey: keys.idKey, maxBytes, compression })
   const limits = { items: 100, bytes: 2 << 20, atOnce: count * batchesPerThread }
   const batches = createBatches(limits, storeAll)
   let seen = 0

@@ -2,6 +2,7 @@ import { snapshotError } from '../errors.ts'
 import type { PackListing } from '../format/index-blob.ts'
 import type { PackEntry } from '../format/pack.ts'
 import { tagBytes } from '../keys/keys.ts'
+import { canRead } from './codec.ts'
 
 /** Where a chunk is. */
 export interface ChunkLocation extends PackEntry {
@@ -13,7 +14,7 @@ export interface ChunkLocation extends PackEntry {
 /** Finds chunks by id, in about 60 bytes of memory for each. */
 export interface ChunkIndex {
   readonly size: number
-  /** Adds what a pack holds. A chunk that is known already stays where it was found first. */
+  /** Adds what a pack holds. A chunk that is known already stays where it was found first, unless only the other can be read here. */
   add(listing: PackListing): void
   find(id: string): ChunkLocation | undefined
   has(id: string): boolean
@@ -53,14 +54,27 @@ export function createChunkIndex(): ChunkIndex {
   function insert(entry: PackEntry, pack: number): void {
     const id = Buffer.from(entry.id, 'hex')
     const slot = slotOf(id)
-    if (slots[slot]! >= 0) return
+    const known = slots[slot]!
+    if (known < 0) append(id, slot, entry, pack)
+    else if (!canRead(codecAt(known)) && canRead(entry.codec)) setFigures(known, entry, pack)
+  }
+
+  function append(id: Buffer, slot: number, entry: PackEntry, pack: number): void {
     if ((size + 1) * idBytes > ids.length) growEntries()
     slots[slot] = size
     ids.set(id, size * idBytes)
-    const { offset, storedLength, length, codec, ordinal } = entry
-    numbers.set([pack, offset, storedLength, length, codec, ordinal], size * figures)
+    setFigures(size, entry, pack)
     size += 1
     if (size * 2 > slots.length) growSlots()
+  }
+
+  function setFigures(at: number, entry: PackEntry, pack: number): void {
+    const { offset, storedLength, length, codec, ordinal } = entry
+    numbers.set([pack, offset, storedLength, length, codec, ordinal], at * figures)
+  }
+
+  function codecAt(at: number): number {
+    return numbers[at * figures + 4]!
   }
 
   function locate(id: string, at: number): ChunkLocation {

@@ -1,3 +1,4 @@
+import { isHoldfastError } from '@holdfast/core'
 import { LRUCache } from 'lru-cache'
 import { snapshotError } from '../errors.ts'
 import { blobKey } from '../format/layout.ts'
@@ -45,6 +46,7 @@ export function createChunkReader(store: BlobStore, keys: Keys, index: ChunkInde
       return content
     } catch (cause) {
       signal?.throwIfAborted()
+      if (isHoldfastError(cause, 'REPOSITORY_UNSUPPORTED')) throw cause
       windows.clear()
       packKeys.delete(at.pack)
       throw damaged(at, cause)

@@ -22,7 +22,7 @@ export interface ChunkSink {
 }
 
 export function createChunkSink(
-  { store, keys }: Context,
+  { store, keys, compression }: Context,
   known: Pick<KnownChunks, 'use' | 'parentPacks'>,
   signal?: AbortSignal,
 ): ChunkSink {
@@ -36,7 +36,8 @@ export function createChunkSink(
     async store(bytes) {
       signal?.throwIfAborted()
       const id = keys.chunkId(bytes)
-      if (claim(id)) await lanes.begin(async () => packs.add(id, bytes.length, await compress(bytes)))
+      if (claim(id))
+        await lanes.begin(async () => packs.add(id, bytes.length, await compress(compression, bytes)))
       return id
     },
     async finish() {

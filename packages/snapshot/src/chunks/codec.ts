@@ -1,19 +1,29 @@
-import { promisify } from 'node:util'
-import {
-  type BrotliOptions,
-  brotliCompress,
-  brotliCompressSync,
-  brotliDecompress,
-  brotliDecompressSync,
-  constants,
-} from 'node:zlib'
+import { checkOneOf } from '@holdfast/core'
 import { snapshotError } from '../errors.ts'
+import { brotli } from './brotli.ts'
+import { zstd } from './zstd.ts'
 
-/** How a chunk's bytes are stored; the id stands with each chunk. 2 is kept for zstd. */
-export const codecs = { stored: 0, brotli: 1 } as const
+/** How what is new is compressed. Whatever was stored, and in which way, can be read. */
+export type Compression = 'brotli' | 'zstd'
 
-const compressAsync = promisify(brotliCompress)
-const decompressAsync = promisify(brotliDecompress)
+/** How a chunk's bytes are stored; the id stands with each chunk. */
+export const codecs = { stored: 0, brotli: 1, zstd: 2 } as const
+
+export interface Codec {
+  compress(bytes: Uint8Array): Promise<Uint8Array>
+  /** As `compress`, on the thread that calls. */
+  compressSync(bytes: Uint8Array): Uint8Array
+  decompress(bytes: Uint8Array, output: OutputOptions): Promise<Uint8Array>
+  /** As `decompress`, on the thread that calls. */
+  decompressSync(bytes: Uint8Array, output: OutputOptions): Uint8Array
+}
+
+/** As `node:zlib` takes them, in bytes. */
+export interface OutputOptions {
+  readonly maxOutputLength: number
+  readonly chunkSize: number
+}
+
 const leastBytes = 64
 const samples = 6
 const sampleBytes = 4_096
@@ -23,71 +33,79 @@ export interface Compressed {
   readonly bytes: Uint8Array
 }
 
-/** Compresses a chunk with brotli's quality 1, or leaves it as it is where that gains less than 3 %. Works off the main thread. */
-export async function compress(bytes: Uint8Array): Promise<Compressed> {
-  if (bytes.length < leastBytes || !(await looksCompressible(bytes))) return { codec: codecs.stored, bytes }
-  return shorter(bytes, await brotli(bytes))
+/** Throws REPOSITORY_UNSUPPORTED where this Node cannot compress so, and a TypeError for what is no compression. */
+export function checkCompression(value: unknown): Compression {
+  const compression = checkOneOf('compression', value, ['brotli', 'zstd'])
+  if (compression === 'zstd' && !zstd) throw zstdMissing()
+  return compression
+}
+
+/** Compresses a chunk, or leaves it as it is where that gains less than 3 %. Works off the main thread. */
+export async function compress(compression: Compression, bytes: Uint8Array): Promise<Compressed> {
+  const id = codecs[compression]
+  const codec = codecOf(id)
+  if (bytes.length < leastBytes || !(await looksCompressible(codec, bytes)))
+    return { codec: codecs.stored, bytes }
+  return shorter(bytes, id, await codec.compress(bytes))
 }
 
 /** As `compress`, on the thread that calls: for a small chunk on a thread of its own. */
-export function compressSync(bytes: Uint8Array): Compressed {
+export function compressSync(compression: Compression, bytes: Uint8Array): Compressed {
   if (bytes.length < leastBytes) return { codec: codecs.stored, bytes }
-  return shorter(bytes, brotliCompressSync(bytes, brotliOptions(bytes)))
+  const id = codecs[compression]
+  return shorter(bytes, id, codecOf(id).compressSync(bytes))
 }
 
-function shorter(bytes: Uint8Array, smaller: Uint8Array): Compressed {
-  return smaller.length < bytes.length * 0.97
-    ? { codec: codecs.brotli, bytes: smaller }
-    : { codec: codecs.stored, bytes }
+function shorter(bytes: Uint8Array, codec: number, smaller: Uint8Array): Compressed {
+  return smaller.length < bytes.length * 0.97 ? { codec, bytes: smaller } : { codec: codecs.stored, bytes }
 }
 
 /** Undoes `compress`. A result of any other length than `length` is refused before it fills the memory. */
 export async function decompress(codec: number, bytes: Uint8Array, length: number): Promise<Uint8Array> {
-  return isStored(codec) ? bytes : decompressAsync(bytes, decompressOptions(length))
+  return codec === codecs.stored ? bytes : codecOf(codec).decompress(bytes, outputOptions(length))
 }
 
 /** As `decompress`, on the thread that calls. */
 export function decompressSync(codec: number, bytes: Uint8Array, length: number): Uint8Array {
-  return isStored(codec) ? bytes : brotliDecompressSync(bytes, decompressOptions(length))
+  return codec === codecs.stored ? bytes : codecOf(codec).decompressSync(bytes, outputOptions(length))
 }
 
-function isStored(codec: number): boolean {
-  if (codec === codecs.stored) return true
-  if (codec === codecs.brotli) return false
+/** Whether what is stored so can be read here. */
+export function canRead(codec: number): boolean {
+  return codec === codecs.stored || codec === codecs.brotli || (codec === codecs.zstd && zstd !== undefined)
+}
+
+/** Throws REPOSITORY_UNSUPPORTED for one that is not known here. */
+function codecOf(id: number): Codec {
+  if (id === codecs.brotli) return brotli
+  if (id === codecs.zstd && zstd) return zstd
+  if (id === codecs.zstd) throw zstdMissing()
   throw snapshotError(
     'REPOSITORY_UNSUPPORTED',
-    `a chunk is compressed with codec ${codec}: use a later version`,
-    { fields: { codec } },
+    `a chunk is compressed with codec ${id}: use a later release`,
+    {
+      fields: { codec: id },
+    },
   )
 }
 
+function zstdMissing(): Error {
+  const needed = `zstd needs Node 22.15 or later, and this is ${process.version}`
+  return snapshotError('REPOSITORY_UNSUPPORTED', needed, { fields: { codec: codecs.zstd } })
+}
+
 /** A buffer that takes all at once, and a little more, so that the end is seen in the same step. */
-function decompressOptions(length: number): BrotliOptions {
+function outputOptions(length: number): OutputOptions {
   return { maxOutputLength: Math.max(1, length), chunkSize: Math.max(64, length + 64) }
 }
 
 /** Tries pieces from all over a large chunk, so that the incompressible costs little. */
-async function looksCompressible(bytes: Uint8Array): Promise<boolean> {
+async function looksCompressible(codec: Codec, bytes: Uint8Array): Promise<boolean> {
   if (bytes.length < 4 * samples * sampleBytes) return true
   const apart = Math.floor((bytes.length - sampleBytes) / (samples - 1))
   const pieces = Array.from({ length: samples }, (_, at) =>
     bytes.subarray(at * apart, at * apart + sampleBytes),
   )
   const sample = Buffer.concat(pieces)
-  return (await brotli(sample)).length < sample.length * 0.97
-}
-
-function brotli(bytes: Uint8Array): Promise<Buffer> {
-  return compressAsync(bytes, brotliOptions(bytes))
-}
-
-function brotliOptions({ length }: Uint8Array): BrotliOptions {
-  return {
-    chunkSize: Math.max(1_024, length >> 1),
-    params: {
-      [constants.BROTLI_PARAM_QUALITY]: 1,
-      [constants.BROTLI_PARAM_SIZE_HINT]: length,
-      [constants.BROTLI_PARAM_LGWIN]: Math.min(22, Math.max(10, Math.ceil(Math.log2(length + 16)))),
-    },
-  }
+  return (await codec.compress(sample)).length < sample.length * 0.97
 }

@@ -25,13 +25,13 @@ export interface Unpacker<U> {
 }
 
 export function createUnpacker<U>(
-  { store, keys, threads: count }: Pick<Context, 'store' | 'keys' | 'threads'>,
+  { store, keys, threads: count, compression }: Pick<Context, 'store' | 'keys' | 'threads' | 'compression'>,
   reader: Pick<ChunkReader, 'packKey'>,
   /** What a use has written; undefined where the chunk is only to be checked. */
   orderOf: (use: U) => WriteOrder | undefined,
   signal?: AbortSignal,
 ): Unpacker<U> {
-  const threads = createThreads(count, { idKey: keys.idKey, maxBytes: 0 })
+  const threads = createThreads(count, { idKey: keys.idKey, maxBytes: 0, compression })
   let started = false
   return { unpack, close: threads.close }
 

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Compression } from '../chunks/codec.ts'
 import { createChunkId } from '../keys/keys.ts'
 import { compressRead, type ReadAnswer, readFiles } from './read-files.ts'
 import { createStopFlag } from './stop-flag.ts'
@@ -11,6 +12,7 @@ export interface ThreadData {
   readonly idKey: Uint8Array | undefined
   /** Of the files that it reads, in bytes. */
   readonly maxBytes: number
+  readonly compression: Compression
   /** Of its `StopFlag`. */
   readonly stopFlag: SharedArrayBuffer
 }
@@ -36,7 +38,7 @@ export interface CompressedBatch {
   readonly chunks: readonly { readonly codec: number; readonly length: number }[]
 }
 
-const { idKey, maxBytes, stopFlag } = workerData as ThreadData
+const { idKey, maxBytes, compression, stopFlag } = workerData as ThreadData
 const chunkId = createChunkId(idKey)
 const flag = createStopFlag(stopFlag)
 
@@ -49,6 +51,6 @@ parentPort?.on('message', ({ number, order }: { number: number; order: Order | n
 
 function obey(order: Order): Answer {
   if (order.kind === 'read') return readFiles(order, maxBytes, chunkId, flag)
-  if (order.kind === 'compress') return compressRead(order, flag)
+  if (order.kind === 'compress') return compressRead(order, compression, flag)
   return unpack(order, chunkId, flag)
 }

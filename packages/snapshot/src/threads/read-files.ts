@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, lstatSync, openSync, readSync } from 'node:fs'
-import { compressSync } from '../chunks/codec.ts'
+import { type Compression, compressSync } from '../chunks/codec.ts'
 import { fsPath } from '../format/names.ts'
 import { fileAttributes, hasChanged, openFlags } from '../source/file-stat.ts'
 import type { FileAttributes } from '../source/source.ts'
@@ -39,13 +39,14 @@ export function readFiles(
 
 export function compressRead(
   { batch, wanted }: Extract<Order, { kind: 'compress' }>,
+  compression: Compression,
   flag: StopFlag,
 ): CompressedBatch {
   const contents = held.get(batch) ?? []
   held.delete(batch)
   const compressed = wanted.map((at) => {
     flag.throwIfStopped()
-    return compressSync(contents[at]!)
+    return compressSync(compression, contents[at]!)
   })
   const chunks = compressed.map(({ codec, bytes: { length } }) => ({ codec, length }))
   return { bytes: inRow(compressed.map(({ bytes }) => bytes)), chunks }

@@ -17,7 +17,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-const create = (count: number): Threads => createThreads(count, { idKey: undefined, maxBytes: 1_000 })
+const create = (count: number): Threads =>
+  createThreads(count, { idKey: undefined, maxBytes: 1_000, compression: 'brotli' })
 
 /** Minutes of work in one order, of which each piece takes microseconds. */
 async function keepAtWork(threads: Threads): Promise<unknown> {
@@ -51,7 +52,7 @@ test('a thread that is closed before it begins ends too', async () => {
 test('a process that exits while its threads are at work has the exit code that it asked for', async () => {
   const program = `
     import { createThreads } from ${JSON.stringify(new URL('../../dist/threads/thread.js', import.meta.url).href)}
-    const threads = createThreads(4, { idKey: undefined, maxBytes: 1_000 })
+    const threads = createThreads(4, { idKey: undefined, maxBytes: 1_000, compression: 'brotli' })
     for (let number = 0; number < 4; number += 1) {
       const thread = threads.leastBusy()
       await thread.ask({ kind: 'read', batch: 1, paths: Array(100).fill(process.argv[1]) })
