@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+} from 'node:crypto'
 import { snapshotError } from '../errors.ts'
 
 /** What a repository derives from its master key, or does without one. */
@@ -36,9 +43,9 @@ export function sha256(...parts: readonly Uint8Array[]): string {
 
 /** Of what a chunk's id is: SHA-256 of its content, or HMAC-SHA-256 with a key. */
 export function createChunkId(idKey: Uint8Array | undefined): Keys['chunkId'] {
-  return idKey
-    ? (content) => createHmac('sha256', idKey).update(content).digest('hex')
-    : (content) => sha256(content)
+  if (!idKey) return (content) => sha256(content)
+  const secret = createSecretKey(idKey) // With bytes as the key, Node 24 takes six times as long.
+  return (content) => createHmac('sha256', secret).update(content).digest('hex')
 }
 
 const plainCipher: PackCipher = {
@@ -78,15 +85,16 @@ export function createKeys(master: Uint8Array): Keys {
 
 export function createPackCipher(key: Uint8Array | undefined): PackCipher {
   if (!key) return plainCipher
+  const secret = createSecretKey(key)
   return {
     encrypt(ordinal, label, bytes) {
-      const cipher = createCipheriv('aes-256-gcm', key, nonceOf(ordinal)).setAAD(label)
+      const cipher = createCipheriv('aes-256-gcm', secret, nonceOf(ordinal)).setAAD(label)
       return [cipher.update(bytes), cipher.final(), cipher.getAuthTag()]
     },
     decrypt(ordinal, label, bytes) {
       const end = bytes.length - tagBytes
       try {
-        const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(ordinal), { authTagLength: tagBytes })
+        const decipher = createDecipheriv('aes-256-gcm', secret, nonceOf(ordinal), { authTagLength: tagBytes })
         decipher.setAAD(label).setAuthTag(bytes.subarray(end))
         const content = decipher.update(bytes.subarray(0, end))
         decipher.final() // Throws where any of it is wrong.
