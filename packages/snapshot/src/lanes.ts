@@ -6,7 +6,9 @@ export interface Lanes {
   idle(): Promise<void>
 }
 
+/** `width` tasks at a time, ≥ 1. */
 export function createLanes(width: number): Lanes {
+  if (!(width >= 1)) throw new RangeError(`width must be at least 1, got ${width}`) // Else all would wait for good.
   const running = new Set<Promise<void>>()
   let failure: { error: unknown } | undefined
   return { begin, idle }

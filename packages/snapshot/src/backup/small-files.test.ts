@@ -1,15 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSeededRandom } from '@holdfast/core/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { defaultSizes } from '../chunks/chunker.ts'
 import { type Compressed, decompress } from '../chunks/codec.ts'
-import { type BlobStore, directory, memoryStore, openRepository } from '../index.ts'
-import { createKeys, plainKeys } from '../keys/keys.ts'
-import { createObjects } from '../objects.ts'
+import { createKeys } from '../keys/keys.ts'
+import { createThreads, type Threads } from '../threads/thread.ts'
 import { createSmallFiles, type SmallFiles } from './small-files.ts'
 
 let folder: string
@@ -40,15 +38,17 @@ function keeping() {
   }
 }
 
-const context = {
-  keys: createKeys(new Uint8Array(32).fill(1)),
-  threads: 2,
-  compression: 'brotli',
-  format: { chunker: defaultSizes },
+const { idKey, chunkId } = createKeys(new Uint8Array(32).fill(1))
+const maxBytes = defaultSizes.minBytes
+let threads: Threads
+const create = (sink: ReturnType<typeof keeping>): SmallFiles => {
+  threads = createThreads(2, { idKey, maxBytes, compression: 'brotli' })
+  return createSmallFiles(threads, maxBytes, sink)
 }
-const create = (sink: ReturnType<typeof keeping>): SmallFiles =>
-  createSmallFiles(context as Parameters<typeof createSmallFiles>[0], sink)
-
+const close = async (files: SmallFiles): Promise<void> => {
+  files.close()
+  await threads.close()
+}
 test('files are stored each as one chunk, and once where two are the same', async () => {
   const paths = await write(300, (at) =>
     at % 3 === 0 ? Buffer.from(`text ${at} `.repeat(at)) : noise(at % 7),
@@ -56,13 +56,13 @@ test('files are stored each as one chunk, and once where two are the same', asyn
   const sink = keeping()
   const files = create(sink)
   const stored = await Promise.all(paths.map((path) => files.store(path, 10)))
-  await files.close()
+  await close(files)
   expect(stored.filter((file) => file === undefined)).toHaveLength(32) // No thread is started for so few.
   for (const [at, file] of stored.entries()) {
     if (!file) continue
     const content = await readFile(paths[at]!)
     expect(file.size).toBe(content.length)
-    expect(file.chunks).toEqual(content.length > 0 ? [context.keys.chunkId(content)] : [])
+    expect(file.chunks).toEqual(content.length > 0 ? [chunkId(content)] : [])
     if (content.length === 0) continue
     const { length, compressed } = sink.added.get(file.chunks[0]!)!
     expect(content.equals(await decompress(compressed.codec, compressed.bytes, length))).toBe(true)
@@ -81,7 +81,7 @@ test('what is no small file that stands still is left to who can tell what is wr
   await Promise.all(paths.map((path) => files.store(path, 100)))
   const odd = ['fifo', 'link', 'large', 'none', '.'].map((name) => files.store(join(folder, name), 100))
   expect(await Promise.all(odd)).toEqual(odd.map(() => undefined))
-  await files.close()
+  await close(files)
 })
 
 test('a thread that dies leaves no chunk that is taken for stored', async () => {
@@ -91,31 +91,11 @@ test('a thread that dies leaves no chunk that is taken for stored', async () => 
   const storing = paths.map((path) => files.store(path, 3_000))
   for (const store of storing) store.catch(() => {})
   await Promise.race(storing.slice(32).map((store) => store.catch(() => {})))
-  await files.close()
+  await close(files)
   const ended = await Promise.allSettled(storing)
   const lost = [...sink.claimed].filter((id) => !sink.added.has(id))
   if (lost.length > 0) expect(ended.some(({ status }) => status === 'rejected')).toBe(true)
   for (const result of ended)
     if (result.status === 'fulfilled')
       for (const id of result.value?.chunks ?? []) expect(sink.added.has(id)).toBe(true)
-})
-
-async function treesOf(store: BlobStore, threads: number): Promise<string> {
-  await using repository = await openRepository(store, { threads })
-  const { digest } = await repository.backup(directory(join(folder)), { name: 'n' })
-  await repository.verify(digest, { level: 'data' })
-  return (await createObjects(store, plainKeys).record(digest.slice(7))).root.tree
-}
-
-test('with threads and without, a snapshot is the same', async () => {
-  await write(200, (at) => noise(at * 10))
-  await mkdir(join(folder, 'a/b/c'), { recursive: true })
-  for (let at = 0; at < 120; at += 1) await writeFile(join(folder, `a/b/c/${at}`), `deep ${at}`)
-  for (let at = 0; at < 20; at += 1) {
-    await mkdir(join(folder, `many-${at}/in`), { recursive: true })
-    await writeFile(join(folder, `many-${at}/in/it`), createHash('sha256').update(`${at}`).digest())
-  }
-  await writeFile(join(folder, Buffer.from([0x66, 0xff]).toString('latin1')), 'odd')
-  expect(await readdir(folder)).toHaveLength(222)
-  expect(await treesOf(memoryStore(), 3)).toBe(await treesOf(memoryStore(), 0))
 })

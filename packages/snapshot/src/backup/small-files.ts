@@ -1,11 +1,10 @@
 import type { ChunkSink } from '../chunks/chunk-sink.ts'
 import type { Compressed } from '../chunks/codec.ts'
-import type { Context } from '../context.ts'
 import type { FileAttributes } from '../source/source.ts'
 import { createBatches } from '../threads/batches.ts'
 import type { CompressedBatch } from '../threads/program.ts'
 import type { ReadFile } from '../threads/read-files.ts'
-import { createThreads, type Thread } from '../threads/thread.ts'
+import type { Thread, Threads } from '../threads/thread.ts'
 
 /** So few files are not worth a thread's start. */
 const leastFiles = 32
@@ -24,33 +23,29 @@ export interface StoredFile {
  * meanwhile or is not small any more, and for all where there are no threads.
  */
 export interface SmallFiles {
-  /** Files up to this size, in bytes, are small. */
+  /** Files up to this size, in bytes, are small; none is where it is below 0. */
   readonly maxBytes: number
   store(path: string, expectedBytes: number): Promise<StoredFile | undefined>
-  /** Ends the threads. */
-  close(): Promise<void>
+  /** Nothing is begun any more. */
+  close(): void
 }
 
 export function createSmallFiles(
-  { keys, format, threads: count, compression }: Pick<Context, 'keys' | 'format' | 'threads' | 'compression'>,
+  threads: Threads,
+  maxBytes: number,
   sink: Pick<ChunkSink, 'claim' | 'add'>,
 ): SmallFiles {
-  const maxBytes = count > 0 ? format.chunker.minBytes : 0
-  const threads = createThreads(count, { idKey: keys.idKey, maxBytes, compression })
-  const limits = { items: 100, bytes: 2 << 20, atOnce: count * batchesPerThread }
+  const limits = { items: 100, bytes: 2 << 20, atOnce: Math.max(1, threads.count * batchesPerThread) }
   const batches = createBatches(limits, storeAll)
   let seen = 0
   let numbers = 0
   return {
-    maxBytes,
+    maxBytes: threads.count > 0 ? maxBytes : -1,
     async store(path, expectedBytes) {
       seen += 1
       return seen > leastFiles ? batches.add(path, expectedBytes) : undefined
     },
-    async close() {
-      batches.close()
-      await threads.close()
-    },
+    close: batches.close,
   }
 
   /** A thread that dies before any chunk is claimed has stored nothing; after that the backup must fail. */

@@ -94,7 +94,9 @@ export function createPackCipher(key: Uint8Array | undefined): PackCipher {
     decrypt(ordinal, label, bytes) {
       const end = bytes.length - tagBytes
       try {
-        const decipher = createDecipheriv('aes-256-gcm', secret, nonceOf(ordinal), { authTagLength: tagBytes })
+        const decipher = createDecipheriv('aes-256-gcm', secret, nonceOf(ordinal), {
+          authTagLength: tagBytes,
+        })
         decipher.setAAD(label).setAuthTag(bytes.subarray(end))
         const content = decipher.update(bytes.subarray(0, end))
         decipher.final() // Throws where any of it is wrong.

@@ -5,7 +5,8 @@ import { checkString } from '@holdfast/core'
 import { snapshotError, systemCode } from '../errors.ts'
 import { fsPath, nameOfBytes } from '../format/names.ts'
 import { attributesOf, fileAttributes, hasChanged, openFlags } from './file-stat.ts'
-import type { Source, SourceEntry, SourceFile } from './source.ts'
+import { type ListedEntry, listedEntry } from './listing.ts'
+import type { Source, SourceEntry, SourceFile, SourceOptions } from './source.ts'
 
 const statsAtOnce = 64
 
@@ -23,13 +24,13 @@ export function directory(path: string): Source {
   return {
     kind: 'directory',
     description,
-    async open() {
+    async open({ listFolder }) {
       const root = await realpath(given).catch((cause: unknown) => {
         throw unreadable(description, cause)
       })
       const found = await lstat(root, { bigint: true })
       if (!found.isDirectory()) throw unreadable(description, 'it is no folder')
-      const first = await entriesOf(root).catch((cause: unknown) => {
+      const first = await entriesOf(root, listFolder).catch((cause: unknown) => {
         throw unreadable(description, cause)
       })
       let fresh: readonly SourceEntry[] | undefined = first
@@ -37,7 +38,7 @@ export function directory(path: string): Source {
         root: {
           attributes: attributesOf(found),
           entries: async () => {
-            const entries = fresh ?? (await entriesOf(root))
+            const entries = fresh ?? (await entriesOf(root, listFolder))
             fresh = undefined
             return entries
           },
@@ -62,35 +63,50 @@ export function unreadable(what: string, cause: unknown): Error {
   })
 }
 
-async function entriesOf(folder: string): Promise<SourceEntry[]> {
-  const names = (await readdir(fsPath(folder), { encoding: 'buffer' })).sort(Buffer.compare).map(nameOfBytes)
+type ListFolder = SourceOptions['listFolder']
+
+async function entriesOf(folder: string, listFolder: ListFolder): Promise<SourceEntry[]> {
+  const listing = (await listFolder?.(folder)) ?? (await namesIn(folder))
   const entries: SourceEntry[] = []
-  for (let at = 0; at < names.length; at += statsAtOnce)
-    entries.push(
-      ...(await Promise.all(names.slice(at, at + statsAtOnce).map((name) => entryOf(folder, name)))),
-    )
+  for (let at = 0; at < listing.length; at += statsAtOnce) {
+    const some = listing.slice(at, at + statsAtOnce)
+    entries.push(...(await Promise.all(some.map((listed) => entryOf(folder, listed, listFolder)))))
+  }
   return entries
 }
 
-async function entryOf(folder: string, name: string): Promise<SourceEntry> {
-  const path = `${folder === '/' ? '' : folder}/${name}`
+async function namesIn(folder: string): Promise<string[]> {
+  const names = await readdir(fsPath(folder), { encoding: 'buffer' })
+  return names.sort(Buffer.compare).map(nameOfBytes)
+}
+
+function entryOf(
+  folder: string,
+  listed: ListedEntry | string,
+  listFolder: ListFolder,
+): SourceEntry | Promise<SourceEntry> {
+  if (typeof listed === 'string') return lookUp(folder, listed, listFolder)
+  const path = pathOf(folder, listed.name)
+  if (listed.type === 'file') return { ...listed, path, open: () => openFile(path) }
+  if (listed.type === 'special') return { ...listed, type: 'special' }
+  return { ...listed, type: 'folder', entries: () => entriesOf(path, listFolder) }
+}
+
+async function lookUp(folder: string, name: string, listFolder: ListFolder): Promise<SourceEntry> {
   try {
-    const found = await lstat(fsPath(path), { bigint: true })
-    const attributes = attributesOf(found)
-    if (found.isFile())
-      return { type: 'file', name, attributes: fileAttributes(found), path, open: () => openFile(path) }
-    if (found.isDirectory()) return { type: 'folder', name, attributes, entries: () => entriesOf(path) }
-    if (found.isSymbolicLink())
-      return {
-        type: 'symlink',
-        name,
-        attributes,
-        target: nameOfBytes(await readlink(fsPath(path), 'buffer')),
-      }
-    return { type: 'special', name, attributes }
+    const path = fsPath(pathOf(folder, name))
+    const found = await lstat(path, { bigint: true })
+    const listed = listedEntry(name, found)
+    if (listed) return entryOf(folder, listed, listFolder)
+    const target = nameOfBytes(await readlink(path, 'buffer'))
+    return { type: 'symlink', name, attributes: attributesOf(found), target }
   } catch (error) {
     return { type: 'unreadable', name, error }
   }
+}
+
+function pathOf(folder: string, name: string): string {
+  return `${folder === '/' ? '' : folder}/${name}`
 }
 
 async function openFile(path: string): Promise<SourceFile> {

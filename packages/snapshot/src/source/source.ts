@@ -1,5 +1,6 @@
 import type { Clock } from '@holdfast/core'
 import type { Attributes } from '../format/tree.ts'
+import type { Listing } from './listing.ts'
 
 /** Where a snapshot is taken from. Inert until a backup opens it. */
 export interface Source {
@@ -14,6 +15,11 @@ export interface Source {
 export interface SourceOptions {
   signal?: AbortSignal | undefined
   clock: Clock
+  /**
+   * Reads a folder in another thread. Resolves to undefined where that is not worth it, or did not go
+   * smoothly: then read it yourself, and tell what is wrong.
+   */
+  listFolder?: (path: string) => Promise<Listing | undefined>
 }
 
 export interface OpenSource {

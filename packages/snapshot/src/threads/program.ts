@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Compression } from '../chunks/codec.ts'
 import { createChunkId } from '../keys/keys.ts'
+import { type ListAnswer, type ListOrder, listFolder } from './list-folder.ts'
 import { compressRead, type ReadAnswer, readFiles } from './read-files.ts'
 import { createStopFlag } from './stop-flag.ts'
 import { type UnpackOrder, unpack } from './unpack.ts'
@@ -21,11 +22,13 @@ export type Order =
   | { readonly kind: 'read'; readonly batch: number; readonly paths: readonly string[] }
   /** Which files of a batch that was read to compress, by their place in it; all are let go of. */
   | { readonly kind: 'compress'; readonly batch: number; readonly wanted: readonly number[] }
+  | ListOrder
   | UnpackOrder
 
 interface Answers {
   read: ReadAnswer
   compress: CompressedBatch
+  list: ListAnswer
   /** A 1 for each item that is done. */
   unpack: Uint8Array
 }
@@ -52,5 +55,6 @@ parentPort?.on('message', ({ number, order }: { number: number; order: Order | n
 function obey(order: Order): Answer {
   if (order.kind === 'read') return readFiles(order, maxBytes, chunkId, flag)
   if (order.kind === 'compress') return compressRead(order, compression, flag)
+  if (order.kind === 'list') return listFolder(order, flag)
   return unpack(order, chunkId, flag)
 }

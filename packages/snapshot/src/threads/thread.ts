@@ -22,8 +22,10 @@ export interface Thread {
 /** Threads that are started as they are needed, and end together. */
 export interface Threads {
   readonly count: number
+  /** Whether any was. */
+  readonly started: boolean
   leastBusy(): Thread
-  /** Has them stop after the file or chunk that they have in hand; the orders left reject. */
+  /** Has them stop after the file, entry or chunk that they have in hand; the orders left reject. */
   close(): Promise<void>
 }
 
@@ -33,7 +35,14 @@ const flags = new Set<StopFlag>()
 
 export function createThreads(count: number, data: Omit<ThreadData, 'stopFlag'>): Threads {
   const running: (Thread & { close(): Promise<void> })[] = []
-  return { count, leastBusy, close }
+  return {
+    count,
+    get started() {
+      return running.length > 0
+    },
+    leastBusy,
+    close,
+  }
 
   function leastBusy(): Thread {
     const idle = running.find(({ busy }) => busy === 0)
