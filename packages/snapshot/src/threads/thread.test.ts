@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Order } from './program.ts'
 import { createThreads, type Threads } from './thread.ts'
 
 // Node aborts a process of which a thread is ended while it opens a compressor: one time in 250.
@@ -20,24 +22,27 @@ afterEach(() => rm(folder, { recursive: true, force: true }))
 const create = (count: number): Threads =>
   createThreads(count, { idKey: undefined, maxBytes: 1_000, compression: 'brotli' })
 
-/** Minutes of work in one order, of which each piece takes microseconds. */
-async function keepAtWork(threads: Threads): Promise<unknown> {
-  const thread = threads.leastBusy()
-  await thread.ask({ kind: 'read', batch: 1, paths: Array(100).fill(file) })
-  const wanted = Array.from({ length: 2_000_000 }, (_, at) => at % 100)
-  return thread.ask({ kind: 'compress', batch: 1, wanted }).catch((error: unknown) => error)
+/** An order that makes so many empty files. */
+function makeFiles(count: number): Extract<Order, { kind: 'unpack' }> {
+  const write = (at: number) => ({ path: join(folder, `made-${at}`), size: 0, mode: 0o600, mtimeSeconds: 0 })
+  const items = Array.from({ length: count }, (_, at) => ({ writes: [write(at)] }))
+  return { kind: 'unpack', key: undefined, items: JSON.stringify(items), bytes: new Uint8Array() }
 }
 
 test('a thread that is closed amid its work stops after the piece in hand, and ends by itself', async () => {
   const exits: number[] = []
   process.once('worker', (worker) => worker.once('exit', (code) => exits.push(code)))
   const threads = create(1)
-  const order = keepAtWork(threads)
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  const order = threads
+    .leastBusy()
+    .ask(makeFiles(50_000))
+    .catch((error: unknown) => error)
+  while (!existsSync(join(folder, 'made-0'))) await new Promise((resolve) => setImmediate(resolve))
   await threads.close()
-  expect(await await order).toEqual(new Error('a thread ended with 0'))
+  expect(await order).toEqual(new Error('a thread ended with 0'))
   expect(exits).toEqual([0]) // 1 is of a thread that was ended from outside.
-  await expect(threads.leastBusy().ask({ kind: 'read', batch: 2, paths: [] })).rejects.toThrow('ended with 0')
+  expect(existsSync(join(folder, 'made-49999'))).toBe(false)
+  await expect(threads.leastBusy().ask(makeFiles(1))).rejects.toThrow('ended with 0')
   expect(process.listeners('exit').filter(({ name }) => name === 'stopAll')).toEqual([])
 })
 
@@ -56,11 +61,11 @@ test('a process that exits while its threads are at work has the exit code that 
     for (let number = 0; number < 4; number += 1) {
       const thread = threads.leastBusy()
       await thread.ask({ kind: 'read', batch: 1, paths: Array(100).fill(process.argv[1]) })
-      thread.ask({ kind: 'compress', batch: 1, wanted: Array.from({ length: 2_000_000 }, (_, at) => at % 100) })
+      thread.ask({ kind: 'compress', batch: 1, wanted: Array.from({ length: 100_000 }, (_, at) => at % 100) })
     }
     setTimeout(() => process.exit(7), Math.random() * 20)`
-  for (let round = 0; round < (deep ? 300 : 5); round += 1) {
+  for (let round = 0; round < (deep ? 200 : 3); round += 1) {
     const run = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program, file])
     await expect(run).rejects.toMatchObject({ code: 7, signal: null })
   }
-})
+}, 600_000)
