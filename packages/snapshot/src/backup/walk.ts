@@ -81,11 +81,14 @@ export function createWalk({
     const idle = [files.idle, small.idle, folders.idle]
     try {
       for (const [index, entry] of entries.entries()) {
+        const was = old.get(entry.name)
+        if (entry.type === 'file' && isUnchanged(entry.attributes, was)) {
+          stored[index] = counted(keep(entry, was))
+          continue
+        }
         const entryPath = path === '' ? entry.name : `${path}/${entry.name}`
         const store = async (): Promise<void> => {
-          stored[index] = await orUnreadable(entryPath, () =>
-            storeEntry(entry, entryPath, old.get(entry.name)),
-          )
+          stored[index] = await orUnreadable(entryPath, () => storeEntry(entry, entryPath, was))
         }
         if (entry.type === 'folder') await beginFolder(folders, store)
         else await (isSmall(entry) ? small : files).begin(store)
@@ -123,9 +126,10 @@ export function createWalk({
       const tree = await folder(entry, path, was?.type === 'folder' ? was.tree : undefined)
       return { type: 'folder', ...common, tree }
     }
-    const file = unchanged(entry.attributes, was)
-      ? keep(entry, was)
-      : ((await smallContent(entry)) ?? (await content(entry, path)))
+    return counted((await smallContent(entry)) ?? (await content(entry, path)))
+  }
+
+  function counted(file: FileEntry): FileEntry {
     findings.files += 1
     findings.bytes += file.size
     meter.addFile()
@@ -133,7 +137,7 @@ export function createWalk({
   }
 
   /** Whether the file is for certain what it was at the last snapshot, and its chunks are still to be had. */
-  function unchanged(now: FileAttributes, was: TreeEntry | undefined): was is FileEntry {
+  function isUnchanged(now: FileAttributes, was: TreeEntry | undefined): was is FileEntry {
     if (was?.type !== 'file' || was.inconsistent || now.ctimeNs === undefined) return false
     const { size, mtimeNs, ctimeNs, inode } = now
     const same =
