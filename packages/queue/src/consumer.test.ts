@@ -142,6 +142,24 @@ test('what a stopping consumer took and gave to no handler counts no attempt', a
   expect(await queue.take()).toMatchObject([{ value: 1, attempt: 1 }])
 })
 
+test('stands by while its queue drains, and ends when that is closed', async () => {
+  const { clock, queue } = await setup()
+  let takes = 0
+  const take: typeof queue.take = (options) => {
+    if (++takes > 100) throw new Error('it spins')
+    return queue.take(options)
+  }
+  const { visibilityTimeoutMs } = queue
+  const consumer = startConsumer({ visibilityTimeoutMs, take }, async () => undefined, { clock })
+  await queue.enqueue(1)
+  await clock.advance(1)
+  await queue.drain()
+  await clock.advance(1)
+  expect(takes).toBeLessThan(4)
+  await queue.close()
+  await consumer.exited
+})
+
 test('ends by itself when the queue is closed', async () => {
   const { clock, queue } = await setup()
   const consumer = startConsumer(queue, async () => undefined, { clock })

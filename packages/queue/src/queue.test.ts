@@ -686,7 +686,7 @@ test('whenEmpty waits for all that is held', async () => {
 })
 
 test('drain refuses what is new and waits for what is in flight', async () => {
-  const { open } = setup()
+  const { clock, open } = setup()
   const queue = await open()
   await queue.enqueueMany([1, 2])
   const job = await takeOne(queue)
@@ -697,12 +697,36 @@ test('drain refuses what is new and waits for what is in flight', async () => {
     isDrained = true
   })
   await expect(queue.enqueue(3)).rejects.toMatchObject({ code: 'QUEUE_DRAINING' })
-  expect(await queue.take({ waitMs: 10 })).toEqual([])
+  expect(await queue.take()).toEqual([])
+  const waited = queue.take({ waitMs: 10 })
+  await clock.advance(10)
+  expect(await waited).toEqual([])
   await job.ack()
   expect(isDrained).toBe(false)
   await expect(queue.drain({ signal: AbortSignal.abort(new Error('late')) })).rejects.toThrow('late')
   await queue.close()
   await expect(drained).rejects.toMatchObject({ code: 'QUEUE_CLOSED' })
+})
+
+test('who takes in a loop waits while it drains, and ends with the close', async () => {
+  const { clock, open } = setup()
+  const queue = await open()
+  await queue.enqueueMany([1, 2])
+  const answers: number[] = []
+  const loop = (async () => {
+    while (answers.length < 100) answers.push((await queue.take({ waitMs: Number.POSITIVE_INFINITY })).length)
+    throw new Error('it spins')
+  })()
+  const ended = expect(loop).rejects.toMatchObject({ code: 'QUEUE_CLOSED' })
+  await clock.advance(1)
+  const waiting = queue.take({ waitMs: Number.POSITIVE_INFINITY })
+  const refused = expect(waiting).rejects.toMatchObject({ code: 'QUEUE_CLOSED' })
+  void queue.drain().catch(() => undefined)
+  await clock.advance(1)
+  expect(answers).toEqual([1, 1])
+  await queue.close()
+  await Promise.all([ended, refused])
+  await expect(queue.take()).rejects.toMatchObject({ code: 'QUEUE_CLOSED' })
 })
 
 test('close settles everything and leaves no timer', async () => {

@@ -280,7 +280,7 @@ export async function createQueue<T>({
 
   async function drain(options?: WaitOptions): Promise<void> {
     refusal ??= queueError('QUEUE_DRAINING', 'The queue is draining and takes nothing new.')
-    takes.end(undefined)
+    takes.drain()
     admission.rejectAll(refusal, 'blocked')
     await until(() => delivery.inFlight === 0 && settlements.waiting() === 0, options)
   }

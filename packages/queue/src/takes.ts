@@ -9,8 +9,10 @@ export interface Takes<T> {
   take(options: TakeOptions): Promise<Job<T>[]>
   /** Something may be there now: serves who waits. */
   serve(): void
-  /** Ends every take that waits, and refuses others: with an error, or with no jobs. */
-  end(error: Error | undefined): void
+  /** Hands out nothing any more, and gives back what nobody saw. Who waits goes on waiting: one that asks in a loop must never spin. */
+  drain(): void
+  /** Ends every take that waits, and refuses others. */
+  end(error: Error): void
 }
 
 export interface TakesParts<T> {
@@ -33,14 +35,15 @@ export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts
   const waiting = new Set<Taker<T>>()
   /** On their way to their callers: what the end gives back, for nobody saw it. */
   const underway = new Set<readonly Job<T>[]>()
-  let isOver: { error: Error | undefined } | undefined
-  return { take, serve, end }
+  let isDraining = false
+  let over: Error | undefined
+  return { take, serve, drain, end }
 
   async function take(options: TakeOptions): Promise<Job<T>[]> {
     const { max, waitMs, ...settings } = checkTake(options)
     const { signal } = options
-    if (isOver?.error) throw isOver.error
-    if (isOver || signal?.aborted) return []
+    if (over) throw over
+    if (signal?.aborted) return []
     const timeoutMs = settings.visibilityTimeoutMs ?? visibilityTimeoutMs
     const jobs = waiting.size === 0 ? await takeNow(max, timeoutMs) : []
     if (jobs.length > 0 || waitMs === 0) return await ready(jobs)
@@ -49,7 +52,7 @@ export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts
 
   /** Resolves with what there is, read from disk where it must be. */
   async function takeNow(max: number, timeoutMs: number): Promise<Job<T>[]> {
-    for (;;) {
+    while (!isDraining) {
       const { jobs, reading } = delivery.deliver(max, timeoutMs)
       if (jobs.length > 0) {
         underway.add(jobs)
@@ -57,8 +60,8 @@ export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts
       }
       if (jobs.length > 0 || !reading) return jobs
       await reading
-      if (isOver) return []
     }
+    return []
   }
 
   async function ready(jobs: Job<T>[]): Promise<Job<T>[]> {
@@ -70,8 +73,8 @@ export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts
     } finally {
       underway.delete(jobs)
     }
-    if (isOver?.error) throw isOver.error
-    return isOver ? [] : jobs
+    if (over) throw over
+    return isDraining ? [] : jobs
   }
 
   async function wait(
@@ -81,29 +84,29 @@ export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts
     signal: AbortSignal | undefined,
   ): Promise<Job<T>[]> {
     // It may have ended while the disk was read.
-    if (isOver?.error) throw isOver.error
-    if (isOver) return []
-    const over = new AbortController()
-    const leave = (): void => over.abort()
+    if (over) throw over
+    const left = new AbortController()
+    const leave = (): void => left.abort()
     signal?.addEventListener('abort', leave, { once: true })
     try {
       return await new Promise<Job<T>[]>((resolve, reject) => {
         const taker: Taker<T> = { max, visibilityTimeoutMs: timeoutMs, resolve, reject }
         waiting.add(taker)
-        over.signal.addEventListener('abort', () => {
+        left.signal.addEventListener('abort', () => {
           if (waiting.delete(taker)) resolve([])
         })
-        if (waitMs < Number.POSITIVE_INFINITY) void clock.sleep(waitMs, over.signal).then(leave, reject)
+        if (waitMs < Number.POSITIVE_INFINITY) void clock.sleep(waitMs, left.signal).then(leave, reject)
         if (signal?.aborted) leave()
         serve()
       })
     } finally {
-      over.abort()
+      left.abort()
       signal?.removeEventListener('abort', leave)
     }
   }
 
   function serve(): void {
+    if (isDraining) return
     for (const taker of waiting) {
       const { jobs, reading } = delivery.deliver(taker.max, taker.visibilityTimeoutMs)
       if (jobs.length === 0) return void reading?.catch(fail)
@@ -118,14 +121,15 @@ export function createTakes<T>({ context, delivery, mustMark, mark }: TakesParts
     waiting.clear()
   }
 
-  function end(error: Error | undefined): void {
-    isOver ??= { error }
-    for (const taker of waiting) {
-      if (error) taker.reject(error)
-      else taker.resolve([])
-    }
-    waiting.clear()
+  function drain(): void {
+    isDraining = true
     for (const jobs of underway) for (const job of jobs) void job.release()
+  }
+
+  function end(error: Error): void {
+    over ??= error
+    drain()
+    fail(error)
   }
 }
 

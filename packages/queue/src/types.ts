@@ -233,7 +233,7 @@ export interface Queue<T> extends Running {
   enqueue(value: T, options?: EnqueueOptions & WaitOptions): Promise<Enqueued>
   /** All of them or none, in order, as one commit. */
   enqueueMany(values: readonly T[], options?: Omit<EnqueueOptions, 'key'> & WaitOptions): Promise<Enqueued[]>
-  /** Resolves with what is at hand, up to `max`: with fewer while more is read from disk, with none when the wait is over or the signal aborts. */
+  /** Resolves with what is at hand, up to `max`: with fewer while more is read from disk, with none when the wait is over or the signal aborts. During a drain it waits for that too. */
   take(options?: TakeOptions): Promise<Job<T>[]>
   /** Looks without taking, in order of delivery. */
   peek(options?: PeekOptions): Promise<PeekedMessage<T>[]>
