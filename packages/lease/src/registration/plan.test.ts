@@ -1,6 +1,6 @@
 import type { Entry } from '@holdfast/coordination'
 import { expect, test } from 'vitest'
-import { entryAfter, stepTowards, transactionOf, type Wish } from './plan.ts'
+import { entryAfter, isLeaseInDoubt, stepTowards, transactionOf, type Wish } from './plan.ts'
 import { encodeRecord } from './record.ts'
 
 const me = { owner: 'me', leaseId: '7' }
@@ -32,6 +32,16 @@ test.each<[string, Entry | undefined, string, string]>([
 ])('where %s stands', (_, standing, toHave, toLeave) => {
   expect(stepTowards(wish, standing, me)).toBe(toHave)
   expect(stepTowards(leaving, standing, me)).toBe(toLeave)
+})
+
+test.each<[string, Entry | undefined, Entry | undefined, boolean]>([
+  ['what stood with our lease is gone', entry(record('me', 5), '7'), undefined, true],
+  ['it was written over', entry(record('me', 5), '7'), entry(record('you', 6), '8'), false],
+  ['it stood with an old lease', entry(record('me', 5), '6'), undefined, false],
+  ['it stood without a lease', entry(record('me', 5)), undefined, false],
+  ['nothing was known to stand there', undefined, undefined, false],
+])('%s: whether that speaks against the lease', (_, seen, standing, speaks) => {
+  expect(isLeaseInDoubt(seen, standing, me)).toBe(speaks)
 })
 
 test('a step is taken only over what was seen, else what stands is read', () => {

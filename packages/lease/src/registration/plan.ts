@@ -36,6 +36,18 @@ function isAsWished(entry: Entry, value: Uint8Array, { leaseId }: Claimant): boo
   return entry.leaseId === leaseId && Buffer.compare(entry.value, value) === 0
 }
 
+/**
+ * Whether what was seen at a key and what stands there now speak against the lease itself: a key goes
+ * with its lease. Then that is asked for first; with a dead lease a repair would be in vain.
+ */
+export function isLeaseInDoubt(
+  seen: Entry | undefined,
+  entry: Entry | undefined,
+  { leaseId }: Claimant,
+): boolean {
+  return entry === undefined && seen?.leaseId === leaseId
+}
+
 /** One wish, what we last knew to stand at its key, and the step that follows. */
 export interface PlannedStep {
   readonly wish: Wish

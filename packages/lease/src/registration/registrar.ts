@@ -1,13 +1,20 @@
 import type { Entry, TransactionResult } from '@holdfast/coordination'
-import { backoffMs, isHoldfastError, type Stats } from '@holdfast/core'
+import { isHoldfastError, type Stats } from '@holdfast/core'
 import { leaseError } from '../errors.ts'
-import { createGate } from '../session/gate.ts'
 import type { SessionParts } from '../session/parts.ts'
 import type { Tenure } from '../session/tenure.ts'
-import { takeBatch } from './batch.ts'
 import { confirm, confirmed, conflict, createDesired, type Desired, giveUp, type Owner } from './desired.ts'
+import { type Committed, createFlusher } from './flusher.ts'
 import { createOwnKeys } from './own-keys.ts'
-import { entryAfter, entryRead, type PlannedStep, stepTowards, transactionOf, type Wish } from './plan.ts'
+import {
+  entryAfter,
+  entryRead,
+  isLeaseInDoubt,
+  type PlannedStep,
+  stepTowards,
+  transactionOf,
+  type Wish,
+} from './plan.ts'
 
 /**
  * Brings the store to what a session's registrations want, whatever happens to it meanwhile:
@@ -25,19 +32,13 @@ export interface Registrar {
   close(): Promise<void>
 }
 
-/** While the store writes one, the next ones are prepared. */
-const mostTransactions = 4
-
 export function createRegistrar(parts: SessionParts): Registrar {
-  const { clock, random, backoff, owner, closing } = parts
+  const { clock, random, backoff, owner, closing, nextHeld } = parts
   const desired = new Map<string, Desired>()
   const dirty = new Set<Desired>()
-  const clean = createGate()
   const ownKeys = createOwnKeys(parts, observe)
+  const flusher = createFlusher({ dirty, clock, random, backoff, closing, nextHeld, commit })
   const counts = { repairs: 0, transactions: 0 }
-  let flushing: Promise<void> | undefined
-  /** Set while one wish that the store refuses may hide among others. */
-  let oneByOne = false
 
   return { add, change, restore, stats, close }
 
@@ -82,73 +83,23 @@ export function createRegistrar(parts: SessionParts): Registrar {
       item.isKnown = false
       touch(item)
     }
-    while (flushing && tenure.isHeld()) await clean.wait(tenure.signal)
+    await flusher.clean(tenure.signal)
     return wanted()
   }
 
   function touch(item: Desired): void {
     dirty.add(item)
-    start()
+    flusher.start()
   }
 
-  function start(): void {
-    if (flushing || dirty.size === 0 || closing.aborted) return
-    flushing = flush().finally(() => {
-      flushing = undefined
-      start()
-      clean.open()
-    })
-  }
-
-  async function flush(): Promise<void> {
-    // Whoever registers in the same turn goes along.
-    await Promise.resolve()
-    for (let failures = 0; dirty.size > 0; ) {
-      const isClean = await commitAll().catch(unlessClosing)
-      if (isClean === undefined) return
-      failures = isClean ? 0 : failures + 1
-      if (failures > 0) await clock.sleep(backoffMs(backoff, failures, random), closing)
-      else oneByOne = false
-    }
-  }
-
-  /** Commits until nothing is left or something failed; resolves with whether nothing did. */
-  async function commitAll(): Promise<boolean> {
-    const items = new Set<Desired>()
-    const transactions = new Set<Promise<void>>()
-    let isClean = true
+  async function commit(tenure: Tenure, batch: readonly Desired[]): Promise<Committed> {
     try {
-      do {
-        const tenure = await parts.nextHeld(closing)
-        while (isClean && transactions.size < mostTransactions) {
-          const batch = takeBatch(dirty, items, oneByOne ? 1 : undefined)
-          if (batch.length === 0) break
-          const transaction = send(tenure, batch).finally(() => transactions.delete(transaction))
-          transactions.add(transaction)
-        }
-        if (transactions.size > 0) await Promise.race(transactions)
-      } while (transactions.size > 0 || (isClean && dirty.size > 0))
-      return isClean
-    } finally {
-      await Promise.all(transactions)
-    }
-
-    async function send(tenure: Tenure, batch: readonly Desired[]): Promise<void> {
-      for (const item of batch) items.add(item)
-      isClean = (await succeeds(tenure, batch)) && isClean
-      for (const item of batch) items.delete(item)
-    }
-  }
-
-  async function succeeds(tenure: Tenure, batch: readonly Desired[]): Promise<boolean> {
-    try {
-      await commit(tenure, batch)
-      return true
+      await transact(tenure, batch)
+      return 'done'
     } catch (error) {
       for (const item of batch) dirty.add(item)
       noteUnanswered(error, batch, tenure)
-      refused(error, batch)
-      return false
+      return failed(error, batch)
     }
   }
 
@@ -158,11 +109,7 @@ export function createRegistrar(parts: SessionParts): Registrar {
     for (const item of batch) if (!item.seen && item.wish.value) item.unansweredWith = leaseId
   }
 
-  function unlessClosing(error: unknown): undefined {
-    if (!closing.aborted) throw error
-  }
-
-  async function commit(tenure: Tenure, batch: readonly Desired[]): Promise<void> {
+  async function transact(tenure: Tenure, batch: readonly Desired[]): Promise<void> {
     const work = batch.flatMap((item) => planned(item, tenure))
     if (work.length === 0) return
     const transaction = transactionOf(
@@ -237,14 +184,14 @@ export function createRegistrar(parts: SessionParts): Registrar {
   }
 
   /** What the store will never take is told to who asked for it; what stood there before is tried again. */
-  function refused(error: unknown, batch: readonly Desired[]): void {
+  function failed(error: unknown, batch: readonly Desired[]): Committed {
     const isFinal = isHoldfastError(error) && !error.retryable && error.code !== 'LEASE_NOT_FOUND'
-    if (isFinal && batch.length > 1) oneByOne = true
     const [only] = batch
     if (isFinal && batch.length === 1 && only && !only.wasOurs) {
       forget(only)
       giveUp(only, error)
     } else if (!closing.aborted && !isHoldfastError(error, 'SESSION_LOST')) parts.fail(error, 'register')
+    return isFinal && batch.length > 1 ? 'refused' : 'failed'
   }
 
   /** What the watch of our own keys says stands there now. */
@@ -252,12 +199,15 @@ export function createRegistrar(parts: SessionParts): Registrar {
     const item = desired.get(key)
     const isOld = !isResync && revision < (item?.seen?.modRevision ?? 0)
     if (!item || isOld) return
+    const tenure = parts.tenure()
+    const claimant = { owner, leaseId: tenure.leaseId }
+    const inDoubt = isLeaseInDoubt(item.seen, entry, claimant)
     item.seen = entry
     item.isKnown = true
     item.told = { times: item.told.times + 1, revision: isResync ? Number.POSITIVE_INFINITY : revision }
-    const step = stepTowards(item.wish, entry, { owner, leaseId: parts.tenure().leaseId })
-    if (step === 'none') return
+    if (stepTowards(item.wish, entry, claimant) === 'none') return
     counts.repairs += 1
+    if (inDoubt) flusher.holdFor(tenure.renewNow())
     touch(item)
   }
 
@@ -272,7 +222,7 @@ export function createRegistrar(parts: SessionParts): Registrar {
       giveUp(item, closing.reason)
       item.owner.onClosed()
     }
-    await Promise.all([flushing, ownKeys.close()])
+    await Promise.all([flusher.ended(), ownKeys.close()])
   }
 
   function stats(): Stats {

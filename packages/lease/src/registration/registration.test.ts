@@ -95,6 +95,90 @@ test.each(['delete', 'revoke', 'overwrite', 'wipe'] as const)('an outside %s is 
   await memory.close()
 })
 
+/** Tells what is asked of a store, in order. */
+function telling(store: CoordinationStore, calls: string[]): CoordinationStore {
+  const tell = <T>(call: string, answer: Promise<T>): Promise<T> => {
+    calls.push(call)
+    return answer
+  }
+  return {
+    ...store,
+    transact: (...args) => tell('transact', store.transact(...args)),
+    grantLease: (...args) => tell('grant', store.grantLease(...args)),
+    keepAlive: (...args) => tell('renew', store.keepAlive(...args)),
+    revokeLease: (...args) => tell('revoke', store.revokeLease(...args)),
+  }
+}
+
+test.each([1, 300])('%i keys that vanish with their lease: nothing is done in vain', async (count) => {
+  const { memory, session } = setUp()
+  const calls: string[] = []
+  const mine = await session(telling(memory, calls))
+  const ids = Array.from({ length: count }, (_, index) => `${index}`)
+  await Promise.all(ids.map((id) => register(mine, edge(1, id), { id })))
+  await clock.advance(100)
+  calls.length = 0
+  await memory.revokeLease(mine.leaseId)
+  await clock.advance(1_000)
+  const puts = Array.from({ length: Math.ceil(count / 128) }, () => 'transact')
+  expect(calls).toEqual(['renew', 'grant', ...puts])
+  expect([mine.epoch, (await memory.range({ prefix: 'services/' })).count]).toEqual([2, count])
+  await mine.close()
+  await memory.close()
+})
+
+test('a key that vanishes alone is put again with the lease, once that is known to live', async () => {
+  const { memory, session } = setUp()
+  const calls: string[] = []
+  const mine = await session(telling(memory, calls))
+  await register(mine, edge(), 1)
+  for (let times = 0; times < 2; times += 1) {
+    await clock.advance(100)
+    calls.length = 0
+    await remove(memory)
+    await clock.advance(100)
+    expect([calls, mine.epoch, await metadataIn(memory)]).toEqual([['renew', 'transact'], 1, 1])
+  }
+  calls.length = 0
+  // What is written over tells nothing of the lease.
+  await memory.transact({ then: [{ kind: 'put', key, value: Buffer.from('{') }] })
+  await clock.advance(100)
+  expect([calls, await metadataIn(memory)]).toEqual([['transact'], 1])
+  await mine.close()
+  await memory.close()
+})
+
+test('a key that vanishes while renewals are not answered is put again all the same', async () => {
+  const { memory, session } = setUp()
+  const store = withFaults(memory.connect(), { clock })
+  const mine = await session(store)
+  await register(mine, edge(), 1)
+  await clock.advance(100)
+  store.loseNext('answer', 'keepAlive')
+  await remove(memory)
+  // A third of the lease is what a renewal is waited for.
+  await clock.advance(3_400)
+  expect([mine.epoch, await metadataIn(memory)]).toEqual([1, 1])
+  await mine.close()
+  await memory.close()
+})
+
+test('closing does not wait for what a key that vanished made it ask', async () => {
+  const { memory, session } = setUp()
+  const store = withFaults(memory.connect(), { clock })
+  const before = clock.sleepers
+  const mine = await session(store)
+  await register(mine, edge(), 1)
+  await clock.advance(100)
+  store.loseNext('answer', 'keepAlive')
+  await remove(memory)
+  await clock.advance(10)
+  await mine.close()
+  await store.close()
+  await memory.close()
+  expect(clock.sleepers).toBeLessThanOrEqual(before)
+})
+
 test('what was registered comes back after a loss, without ever having disappeared', async () => {
   const { memory, session } = setUp()
   let isCut = false

@@ -7,6 +7,7 @@ import {
 import { createFakeClock, createSeededRandom, type FakeClock } from '@holdfast/core/testing'
 import { expect, test } from 'vitest'
 import type { SessionOptions } from './options.ts'
+import { sessionParts } from './parts.ts'
 import { openSession, type Session } from './session.ts'
 
 interface Bench {
@@ -165,6 +166,47 @@ test('after a loss the old lease is revoked, so that no ghost stays', async () =
   expect(session.epoch).toBe(2)
   await expect(memory.keepAlive(ghost)).rejects.toMatchObject({ code: 'LEASE_NOT_FOUND' })
   await session.close()
+})
+
+test('a lease that may live is revoked after the loss, one that the store said is gone is not', async () => {
+  const revoked: string[] = []
+  let isCut = false
+  const { clock, memory, session, log } = await open({}, (store) => ({
+    ...store,
+    keepAlive: (leaseId) => (isCut ? never : store.keepAlive(leaseId)),
+    revokeLease(leaseId) {
+      revoked.push(leaseId)
+      return store.revokeLease(leaseId)
+    },
+  }))
+  await memory.revokeLease(session.leaseId)
+  await clock.advance(4_000)
+  expect([log.at(-1), revoked]).toEqual(['restored 2', []])
+  const silent = session.leaseId
+  isCut = true
+  await clock.advance(8_000)
+  isCut = false
+  await clock.advance(1_000)
+  expect([log.at(-1), revoked]).toEqual(['restored 3', [silent]])
+  const last = session.leaseId
+  await session.close()
+  expect(revoked).toEqual([silent, last])
+})
+
+test('of two renewals under way, the older one that is answered last takes nothing back', async () => {
+  const slow = renewing(async (store, leaseId) => {
+    const sentMs = bench.clock.now()
+    if (sentMs > 4_000) return never
+    const grant = await store.keepAlive(leaseId)
+    if (sentMs === 3_000) await bench.clock.sleep(2_000)
+    return grant
+  })
+  const bench = await open({ ttlMs: 9_000 }, slow)
+  await bench.clock.advance(4_000)
+  await bench.session[sessionParts].tenure().renewNow()
+  await bench.clock.advance(7_200)
+  expect(bench.log[0]).toBe('lost 1 expired at 11200')
+  await bench.session.close()
 })
 
 test('a grant that took too long is not believed', async () => {

@@ -61,8 +61,8 @@ export type Activity = 'grant' | 'renew' | 'revoke' | 'register' | 'watch' | 'ca
  * Opens a session: resolves when a lease is held, which then is renewed until `close()`.
  *
  * After any loss a new lease is granted, registrations are put again, and a new epoch begins;
- * the old lease is revoked as far as the store can be reached. A renewal that is answered
- * after the deadline revives nothing. Tries for as long as the store is unavailable: pass a
+ * the old lease is revoked as far as the store can be reached, unless the store has said that it is
+ * gone. A renewal that is answered after the deadline revives nothing. Tries for as long as the store is unavailable: pass a
  * `signal` to bound that. Rejects with an error that is not retryable, or with the signal's reason.
  * `INCARNATION_DAMAGED` or the file system's error where the `stateFolder` cannot be used.
  * The store stays the caller's: close the session first.
@@ -137,6 +137,8 @@ export async function openSession(store: CoordinationStore, options: SessionOpti
       const loss = await tenure.ended
       if (closing.signal.aborted) return
       counts.losses += 1
+      // The store itself said so: there is nothing left to revoke.
+      if (loss.reason === 'revoked') unrevoked.delete(tenure.leaseId)
       events.emit('lost', loss)
       const next = await beginAgain()
       if (!next) return
@@ -167,13 +169,12 @@ export async function openSession(store: CoordinationStore, options: SessionOpti
   }
 
   async function begin(shouldRetry: (error: unknown) => boolean, opening?: AbortSignal): Promise<Tenure> {
-    const signals = opening ? [closing.signal, opening] : [closing.signal]
     return retry((_, signal) => grant(signal), {
       attempts: Number.POSITIVE_INFINITY,
       backoff,
       shouldRetry,
       onRetry: ({ error }) => fail(error, 'grant'),
-      signal: AbortSignal.any(signals),
+      signal: opening ? AbortSignal.any([closing.signal, opening]) : closing.signal,
       clock,
       random,
     })

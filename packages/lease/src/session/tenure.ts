@@ -28,6 +28,11 @@ export interface Tenure {
   readonly signal: AbortSignal
   /** Judged now, not remembered. Once false it stays so, and the signal has aborted. */
   isHeld(): boolean
+  /**
+   * Renews at once, because something speaks against the lease. Resolves when that is answered or has
+   * failed, and then it has ended if the store no longer knows the lease. Calls share what is under way.
+   */
+  renewNow(): Promise<void>
   /** The first call counts. */
   end(reason: Loss['reason'], error?: unknown): void
   /** Resolves when it has ended and its timers with it. */
@@ -62,14 +67,19 @@ export function startTenure(options: TenureOptions): Tenure {
   let validity = validFrom(options.sent, grant, options.marginMs)
   let loss: Loss = { epoch, reason: 'closed' }
   let lastError: unknown
+  let renewing: Promise<void> | undefined
   const ended = Promise.all([renewUntilOver(), lookUntilOver()]).then(() => loss)
-  return { leaseId, epoch, signal: over.signal, isHeld, end, ended }
+  return { leaseId, epoch, signal: over.signal, isHeld, renewNow, end, ended }
 
   function isHeld(): boolean {
-    if (over.signal.aborted) return false
-    if (leftMs(validity, instant(clock)) > 0) return true
-    end('expired', lastError)
-    return false
+    return !over.signal.aborted && judge(instant(clock)) > 0
+  }
+
+  /** Milliseconds that are left, unless it has ended by other means; where there are none, it ends. */
+  function judge(now: Instant): number {
+    const left = leftMs(validity, now)
+    if (left <= 0) end('expired', lastError)
+    return left
   }
 
   function end(reason: Loss['reason'], error?: unknown): void {
@@ -78,15 +88,23 @@ export function startTenure(options: TenureOptions): Tenure {
     over.abort(reasonOf(loss, leaseId))
   }
 
+  function renewNow(): Promise<void> {
+    renewing ??= renew().then(() => {
+      renewing = undefined
+    })
+    return renewing
+  }
+
   async function lookUntilOver(): Promise<void> {
-    while (isHeld())
-      await clock.sleep(Math.min(leftMs(validity, instant(clock)), grant.ttlMs / looksPerTtl), over.signal)
+    while (!over.signal.aborted) {
+      const left = judge(instant(clock))
+      await clock.sleep(Math.min(left, grant.ttlMs / looksPerTtl), over.signal)
+    }
   }
 
   async function renewUntilOver(): Promise<void> {
     for (let failures = 0; !over.signal.aborted; ) {
       await clock.sleep(pauseMs(failures), over.signal)
-      if (!isHeld()) return
       failures = (await renew()) ? 0 : failures + 1
     }
   }
@@ -98,7 +116,9 @@ export function startTenure(options: TenureOptions): Tenure {
   }
 
   async function renew(): Promise<boolean> {
+    if (over.signal.aborted) return false
     const sent = instant(clock)
+    if (judge(sent) <= 0) return false
     try {
       const renewed = await withTimeout((signal) => store.keepAlive(leaseId, { signal }), {
         timeoutMs: grant.ttlMs / renewalsPerTtl,
@@ -116,8 +136,9 @@ export function startTenure(options: TenureOptions): Tenure {
     }
   }
 
+  /** Of two under way at once, the one sent first may be answered last. */
   function renewedAt(next: Validity): void {
-    validity = next
+    if (next.sent.nowMs > validity.sent.nowMs) validity = next
     lastError = undefined
     options.onRenewed()
   }
