@@ -23,6 +23,8 @@ interface Watching {
   readonly stop: AbortController
   readonly ended: Promise<void>
   view: View | undefined
+  /** How often its watch was opened anew. */
+  connections: number
 }
 
 /** With more keys than this under one prefix, one watch of the prefix is cheaper than one for each. */
@@ -63,7 +65,7 @@ export function createOwnKeys(parts: SessionParts, observe: Observe): OwnKeys {
 
   function follow(selection: Selection, group: Group): Watching {
     const stop = new AbortController()
-    const watching: Watching = { stop, view: undefined, ended: run() }
+    const watching: Watching = { stop, view: undefined, connections: 0, ended: run() }
     return watching
 
     async function run(): Promise<void> {
@@ -74,6 +76,7 @@ export function createOwnKeys(parts: SessionParts, observe: Observe): OwnKeys {
       watching.view = view
       view.on('changed', (change) => tell(view, change, group, watched))
       view.on('disconnected', (error) => parts.fail(error, 'watch'))
+      view.on('connected', () => void lookAgain(watching, [...watched], group, signal))
       look(view, watched, true)
       await parts.clock.sleep(Number.POSITIVE_INFINITY, signal)
       await view.close()
@@ -94,6 +97,35 @@ export function createOwnKeys(parts: SessionParts, observe: Observe): OwnKeys {
       if (!signal.aborted) parts.fail(error, 'watch')
       return undefined
     }
+  }
+
+  /**
+   * A store restored from a backup may lack what we put and the watch had not told: to the view nothing
+   * has changed then. So once it is proven to hold all that stands, each key is looked at.
+   */
+  async function lookAgain(
+    watching: Watching,
+    keys: readonly string[],
+    group: Group,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, random, backoff } = parts
+    const { view } = watching
+    watching.connections += 1
+    const number = watching.connections
+    try {
+      await retry(async () => view?.confirm({ signal }), {
+        attempts: Number.POSITIVE_INFINITY,
+        // The next connection does it then.
+        shouldRetry: () => watching.connections === number && view?.status !== 'closed',
+        ...{ signal, clock, random, backoff },
+      })
+    } catch (error) {
+      if (!signal.aborted && watching.connections === number) parts.fail(error, 'watch')
+      return
+    }
+    const kept = keys.filter((key) => group.keys.has(key))
+    if (view) look(view, kept, true)
   }
 
   function look(view: View, keys: Iterable<string>, isResync: boolean): void {

@@ -431,6 +431,33 @@ test('a deletion in a gap is repaired, though to the watch of our own key nothin
   await mine.close()
 })
 
+test('what a restored backup lacks is put again, though the watch of our own key had not come so far', async () => {
+  const { memory } = setUp()
+  const faulty = withFaults(memory.connect(), { clock })
+  let isCut = false
+  const store: CoordinationStore = {
+    ...faulty,
+    async watch(...args) {
+      if (isCut) throw coordinationError('STORE_UNAVAILABLE', 'no watch for now')
+      return await faulty.watch(...args)
+    },
+  }
+  // A restored lease lives for 2 s: so this one is renewed in time.
+  const mine = await openSession(store, { ttlMs: 4_000, clock, random: createSeededRandom(1) })
+  const registration = await register(mine, edge(), 0)
+  await clock.advance(100)
+  const { revision } = await memory.range({ key })
+  isCut = true
+  faulty.breakWatches()
+  await registration.update(() => 1)
+  memory.rollback(revision)
+  expect(await metadataIn(memory)).toBe(0)
+  isCut = false
+  await clock.advance(5_000)
+  expect([await metadataIn(memory), mine.epoch]).toEqual([1, 1])
+  await mine.close()
+})
+
 test('an old event of our own key repairs nothing', async () => {
   const { memory, session } = setUp()
   const mine = await session({
