@@ -42,6 +42,19 @@ test('a message whose lease was lost while it waited for the circuit is not sent
   expect(new Set(deliveries).size).toBe(2)
 })
 
+test('a queue that does not wait is asked again after a pause, and cannot hold up the process', async () => {
+  const clock = createFakeClock()
+  let takes = 0
+  const take = async () => {
+    if (++takes > 100) throw Object.assign(new Error('it spins'), { retryable: false })
+    return []
+  }
+  const uplink = await startUplink({ queue: { take }, url: 'http://127.0.0.1:9/', clock })
+  await clock.advance(1_000)
+  expect(takes).toBe(11)
+  await uplink.close()
+})
+
 test('drain ships what is in hand and takes nothing more', async () => {
   const answers: (() => void)[] = []
   await using own = await startLab((_request, response) => {

@@ -18,6 +18,8 @@ export interface GathererOptions<T> {
 
 /** How long one take waits before the next one, in milliseconds: any queue can do that, not any can wait for ever. */
 const idleTakeMs = 30_000
+/** The pause after a queue had nothing and did not wait, in milliseconds: asked again at once, it could let nothing else run. */
+const impatientPauseMs = 100
 
 /** Gathers jobs into batches: by count, by bytes, and by the age of the first. Answers with none only after the abort. */
 export function createGatherer<T>(options: GathererOptions<T>): () => Promise<readonly Parcel<T>[]> {
@@ -26,13 +28,19 @@ export function createGatherer<T>(options: GathererOptions<T>): () => Promise<re
   const waiting: Parcel<T>[] = []
 
   return async function next() {
-    while (waiting.length === 0 && !signal.aborted) await take(size.maxMessages, idleTakeMs)
+    while (waiting.length === 0 && !signal.aborted) await takeFirst()
     const until = clock.now() + maxAgeMs
     for (let more = true; more && !isFull(waiting, size) && !signal.aborted; ) {
       const leftMs = until - clock.now()
       more = leftMs > 0 && (await take(size.maxMessages - waiting.length, leftMs))
     }
     return waiting.splice(0, fitting(waiting, size))
+  }
+
+  async function takeFirst(): Promise<void> {
+    const began = clock.now()
+    if (await take(size.maxMessages, idleTakeMs)) return
+    if (clock.now() - began < impatientPauseMs) await clock.sleep(impatientPauseMs, signal)
   }
 
   /** Whether there were any. Rejects when the queue will never give any again. */
