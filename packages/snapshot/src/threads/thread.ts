@@ -29,7 +29,7 @@ export interface Threads {
   close(): Promise<void>
 }
 
-/** How long the end of the process waits for what a thread has in hand, in milliseconds. */
+/** How long the end of the process waits for what its threads have in hand, in milliseconds. */
 const exitTimeoutMs = 2_000
 const flags = new Set<StopFlag>()
 
@@ -106,5 +106,6 @@ function startThread(data: Omit<ThreadData, 'stopFlag'>): Thread & { close(): Pr
 /** A process that exits ends its threads wherever they are. */
 function stopAll(): void {
   for (const flag of flags) flag.stop()
-  for (const flag of flags) flag.waitWhileAtWork(exitTimeoutMs)
+  const until = performance.now() + exitTimeoutMs
+  for (const flag of flags) flag.waitWhileAtWork(Math.max(0, until - performance.now()))
 }
