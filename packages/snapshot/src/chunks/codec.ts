@@ -25,8 +25,6 @@ export interface OutputOptions {
 }
 
 const leastBytes = 64
-const samples = 6
-const sampleBytes = 4_096
 
 export interface Compressed {
   readonly codec: number
@@ -42,11 +40,9 @@ export function checkCompression(value: unknown): Compression {
 
 /** Compresses a chunk, or leaves it as it is where that gains less than 3 %. Works off the main thread. */
 export async function compress(compression: Compression, bytes: Uint8Array): Promise<Compressed> {
+  if (bytes.length < leastBytes) return { codec: codecs.stored, bytes }
   const id = codecs[compression]
-  const codec = codecOf(id)
-  if (bytes.length < leastBytes || !(await looksCompressible(codec, bytes)))
-    return { codec: codecs.stored, bytes }
-  return shorter(bytes, id, await codec.compress(bytes))
+  return shorter(bytes, id, await codecOf(id).compress(bytes))
 }
 
 /** As `compress`, on the thread that calls: for a small chunk on a thread of its own. */
@@ -97,15 +93,4 @@ function zstdMissing(): Error {
 /** A buffer that takes all at once, and a little more, so that the end is seen in the same step. */
 function outputOptions(length: number): OutputOptions {
   return { maxOutputLength: Math.max(1, length), chunkSize: Math.max(64, length + 64) }
-}
-
-/** Tries pieces from all over a large chunk, so that the incompressible costs little. */
-async function looksCompressible(codec: Codec, bytes: Uint8Array): Promise<boolean> {
-  if (bytes.length < 4 * samples * sampleBytes) return true
-  const apart = Math.floor((bytes.length - sampleBytes) / (samples - 1))
-  const pieces = Array.from({ length: samples }, (_, at) =>
-    bytes.subarray(at * apart, at * apart + sampleBytes),
-  )
-  const sample = Buffer.concat(pieces)
-  return (await codec.compress(sample)).length < sample.length * 0.97
 }
