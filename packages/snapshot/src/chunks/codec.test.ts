@@ -44,8 +44,10 @@ describe.each(here)('%s', (compression) => {
     const { codec, bytes } = compressSync(compression, text(100_000))
     await expect(decompress(codec, bytes, 99_999)).rejects.toMatchObject({ code: 'ERR_BUFFER_TOO_LARGE' })
     expect(() => decompressSync(codec, bytes, 10)).toThrow()
+    // Where less came, Node 22 says nothing with zstd: who asks compares the lengths.
+    const lengthOf = (part: Uint8Array): number => decompressSync(codec, part, 100_000).length
     for (const length of [0, 1, bytes.length >> 1, bytes.length - 1])
-      expect(() => decompressSync(codec, bytes.subarray(0, length), 100_000)).toThrow()
+      expect(() => expect(lengthOf(bytes.subarray(0, length))).toBe(100_000)).toThrow()
   })
 })
 

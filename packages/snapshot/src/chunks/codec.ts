@@ -56,7 +56,7 @@ function shorter(bytes: Uint8Array, codec: number, smaller: Uint8Array): Compres
   return smaller.length < bytes.length * 0.97 ? { codec, bytes: smaller } : { codec: codecs.stored, bytes }
 }
 
-/** Undoes `compress`. A result of any other length than `length` is refused before it fills the memory. */
+/** Undoes `compress`. More than `length` bytes are refused before they fill the memory; of what was cut off, fewer may come, so compare. */
 export async function decompress(codec: number, bytes: Uint8Array, length: number): Promise<Uint8Array> {
   return codec === codecs.stored ? bytes : codecOf(codec).decompress(bytes, outputOptions(length))
 }
