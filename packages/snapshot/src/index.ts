@@ -17,6 +17,7 @@ export type { OperationOptions, Progress, Snapshot } from './snapshot.ts'
 export { type BracketOptions, bracket } from './source/bracket.ts'
 export { directory } from './source/directory.ts'
 export { levelDb } from './source/level-db.ts'
+export type { ListedEntry, Listing } from './source/listing.ts'
 export type {
   FileAttributes,
   OpenSource,
