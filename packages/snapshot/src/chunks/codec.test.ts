@@ -18,7 +18,7 @@ const text = (bytes: number): Buffer => Buffer.alloc(bytes, 'a line of a log, an
 const frame = Buffer.from('28b52ffd2096b500007861206c696e65206f6620746578740a010004a1661d', 'hex')
 
 describe.each(here)('%s', (compression) => {
-  test.each([64, 1_000, 98_304, 262_144, 4 << 20])(
+  test.each([64, 1_000, 98_304, 262_144, 4 << 20, 24 << 20])(
     '%i bytes of text come back, either way',
     async (bytes) => {
       const [one, other] = [await compress(compression, text(bytes)), compressSync(compression, text(bytes))]
