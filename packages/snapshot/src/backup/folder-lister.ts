@@ -23,10 +23,9 @@ export function createFolderLister(threads: Threads): FolderLister {
 
   async function list(path: string): Promise<Listing | undefined> {
     if (threads.count === 0 || (seen < leastEntries && !threads.started)) return undefined
-    const answer = await threads
-      .leastBusy()
-      .ask({ kind: 'list', path })
-      .catch(() => undefined)
+    // Where a thread died, the source reads by itself.
+    const asked = threads.leastBusy().ask({ kind: 'list', path })
+    const answer = await asked.catch(() => undefined)
     return answer === undefined ? undefined : (JSON.parse(answer) ?? undefined)
   }
 }

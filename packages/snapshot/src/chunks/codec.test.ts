@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import zlib from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { createChunkIndex } from './chunk-index.ts'
 import {
@@ -62,6 +63,23 @@ test('only what this Node reads is chosen, and nothing else that it is given', (
           message: expect.stringContaining('22.15'),
         }),
       )
+})
+
+test.runIf(here.includes('zstd'))('a frame that asks for a window of more than 4 MiB gets none', () => {
+  type Compress = (bytes: Uint8Array, options: object) => Buffer
+  const { zstdCompressSync, constants } = zlib as unknown as {
+    zstdCompressSync: Compress
+    constants: Record<'ZSTD_c_windowLog', number>
+  }
+  const bytes = text(6 << 20)
+  const frameOf = (log: number): Buffer =>
+    zstdCompressSync(bytes, { params: { [constants.ZSTD_c_windowLog]: log } })
+  // Where all of it fits the output, none is needed.
+  for (const [log, code] of [
+    [22, 'ERR_BUFFER_TOO_LARGE'],
+    [25, 'ZSTD_error_frameParameter_windowTooLarge'],
+  ] as const)
+    expect(() => decompressSync(codecs.zstd, frameOf(log), 1_000)).toThrow(expect.objectContaining({ code }))
 })
 
 test.each([2, 3, 255])('codec %i is read, or said to be of another release or Node', (codec) => {

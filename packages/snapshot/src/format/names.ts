@@ -23,6 +23,11 @@ export function fsPath(path: string): string | Buffer {
   return /\p{Surrogate}/u.test(path) ? bytesOfName(path) : path
 }
 
+/** The path of an entry of a folder. */
+export function entryPath(folder: string, name: string): string {
+  return `${folder === '/' ? '' : folder}/${name}`
+}
+
 /** Whether a name is one that may stand in a folder: no way up, no separator, at most 255 bytes. */
 export function isSafeName(name: unknown): name is string {
   if (typeof name !== 'string' || name === '' || name === '.' || name === '..') return false

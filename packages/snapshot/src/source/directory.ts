@@ -3,7 +3,7 @@ import { lstat, open, readdir, readlink, realpath } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { checkString } from '@holdfast/core'
 import { snapshotError, systemCode } from '../errors.ts'
-import { fsPath, nameOfBytes } from '../format/names.ts'
+import { entryPath, fsPath, nameOfBytes } from '../format/names.ts'
 import { attributesOf, fileAttributes, hasChanged, openFlags } from './file-stat.ts'
 import { type ListedEntry, listedEntry } from './listing.ts'
 import type { Source, SourceEntry, SourceFile, SourceOptions } from './source.ts'
@@ -86,7 +86,7 @@ function entryOf(
   listFolder: ListFolder,
 ): SourceEntry | Promise<SourceEntry> {
   if (typeof listed === 'string') return lookUp(folder, listed, listFolder)
-  const path = pathOf(folder, listed.name)
+  const path = entryPath(folder, listed.name)
   if (listed.type === 'file') return { ...listed, path, open: () => openFile(path) }
   if (listed.type === 'special') return { ...listed, type: 'special' }
   return { ...listed, type: 'folder', entries: () => entriesOf(path, listFolder) }
@@ -94,7 +94,7 @@ function entryOf(
 
 async function lookUp(folder: string, name: string, listFolder: ListFolder): Promise<SourceEntry> {
   try {
-    const path = fsPath(pathOf(folder, name))
+    const path = fsPath(entryPath(folder, name))
     const found = await lstat(path, { bigint: true })
     const listed = listedEntry(name, found)
     if (listed) return entryOf(folder, listed, listFolder)
@@ -103,10 +103,6 @@ async function lookUp(folder: string, name: string, listFolder: ListFolder): Pro
   } catch (error) {
     return { type: 'unreadable', name, error }
   }
-}
-
-function pathOf(folder: string, name: string): string {
-  return `${folder === '/' ? '' : folder}/${name}`
 }
 
 async function openFile(path: string): Promise<SourceFile> {

@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync } from 'node:fs'
-import { fsPath, nameOfBytes } from '../format/names.ts'
+import { entryPath, fsPath, nameOfBytes } from '../format/names.ts'
 import { type ListedEntry, type Listing, listedEntry } from '../source/listing.ts'
 import type { StopFlag } from './stop-flag.ts'
 
@@ -38,7 +38,7 @@ function namesIn(path: string): Buffer[] | undefined {
 
 function entryAt(folder: string, name: string): ListedEntry | undefined {
   try {
-    return listedEntry(name, lstatSync(fsPath(`${folder === '/' ? '' : folder}/${name}`), { bigint: true }))
+    return listedEntry(name, lstatSync(fsPath(entryPath(folder, name)), { bigint: true }))
   } catch {
     return undefined
   }

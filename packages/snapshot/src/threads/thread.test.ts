@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { createSeededRandom } from '@holdfast/core/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Order } from './program.ts'
 import { createThreads, type Threads } from './thread.ts'
@@ -63,9 +64,21 @@ test('a process that exits while its threads are at work has the exit code that 
       await thread.ask({ kind: 'read', batch: 1, paths: Array(100).fill(process.argv[1]) })
       thread.ask({ kind: 'compress', batch: 1, wanted: Array.from({ length: 100_000 }, (_, at) => at % 100) })
     }
-    setTimeout(() => process.exit(7), Math.random() * 20)`
+    setTimeout(() => process.exit(7), Number(process.argv[2]))`
+  const seed = Math.floor(Math.random() * 2 ** 31)
+  const random = createSeededRandom(seed)
   for (let round = 0; round < (deep ? 200 : 3); round += 1) {
-    const run = promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program, file])
-    await expect(run).rejects.toMatchObject({ code: 7, signal: null })
+    const afterMs = random() * 20
+    const run = promisify(execFile)(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      program,
+      file,
+      String(afterMs),
+    ])
+    await expect(run, `seed ${seed}, round ${round}, after ${afterMs} ms`).rejects.toMatchObject({
+      code: 7,
+      signal: null,
+    })
   }
 }, 600_000)

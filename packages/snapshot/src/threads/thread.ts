@@ -106,6 +106,7 @@ function startThread(data: Omit<ThreadData, 'stopFlag'>): Thread & { close(): Pr
 /** A process that exits ends its threads wherever they are. */
 function stopAll(): void {
   for (const flag of flags) flag.stop()
+  // In real time, as `Atomics.wait` counts: all of them together have so long.
   const until = performance.now() + exitTimeoutMs
   for (const flag of flags) flag.waitWhileAtWork(Math.max(0, until - performance.now()))
 }
